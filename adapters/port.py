@@ -1,0 +1,333 @@
+"""What every gateway must be able to do, and the values that cross the border. No I/O is imported here.
+
+The controller speaks of *agents*, *versions*, *tracks* and *splits*; a gateway speaks of clusters, servers, targets or
+weights. An adapter translates. It is told what is wanted (an :class:`Assignment`), and answers with what it saw:
+a :class:`Receipt`, a :class:`Verification`, an :class:`Observation`. It decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Protocol
+
+WHOLE_BP = 10_000
+"""All the traffic of an agent, in basis points (1/100 of a percent)."""
+
+
+class Track(StrEnum):
+    """The role that a version plays now."""
+
+    STABLE = "stable"
+    CANDIDATE = "candidate"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How live traffic is divided over the tracks, in basis points; the two shares sum to 10,000.
+
+    Attributes:
+        candidate_bp: the candidate's share of live requests, 0 to 10,000.
+        mirror_bp: the share of stable's requests that are copied to the candidate, whose answers nobody sees.
+    """
+
+    candidate_bp: int = 0
+    mirror_bp: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("candidate_bp", "mirror_bp"):
+            if not 0 <= getattr(self, name) <= WHOLE_BP:
+                raise ValueError(f"{name} must be between 0 and {WHOLE_BP}, not {getattr(self, name)}")
+
+    @property
+    def stable_bp(self) -> int:
+        """What is left for the stable version."""
+        return WHOLE_BP - self.candidate_bp
+
+    def __str__(self) -> str:
+        mirrored = f", mirroring {self.mirror_bp / 100:g} %" if self.mirror_bp else ""
+        return f"{self.candidate_bp / 100:g} % candidate{mirrored}"
+
+
+ALL_STABLE = Split()
+"""Where every rollback goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One deployable build of an agent.
+
+    Attributes:
+        name: the version string, e.g. ``1.3.0``.
+        endpoints: ``host:port`` of each instance; a host is an IP address or a name that the adapter resolves.
+        digest: what identifies the build, e.g. an image digest; empty when the operator gave none.
+        http2: whether the instances speak HTTP/2 without TLS (gRPC agents do).
+        drain_url: called when the version starts to drain, with ``?deadline_s=``, so that it can end its streams.
+    """
+
+    name: str
+    endpoints: tuple[str, ...]
+    digest: str = ""
+    http2: bool = False
+    drain_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderMatch:
+    """A request belongs to the agent only if this header has exactly this value."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which requests belong to an agent: host, then path prefix, then headers.
+
+    Attributes:
+        hosts: domain names, ``*`` for any, ``*.example.com`` for a suffix.
+        path_prefix: matched at a path separator: ``/v1`` takes ``/v1`` and ``/v1/x``, not ``/v10``.
+        headers: all must match.
+    """
+
+    hosts: tuple[str, ...] = ("*",)
+    path_prefix: str = "/"
+    headers: tuple[HeaderMatch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stickiness:
+    """What keeps a session on its version: a header that clients send, or a cookie that the gateway sets."""
+
+    header: str | None = None
+    cookie: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.header is None) == (self.cookie is None):
+            raise ValueError("stickiness needs a header or a cookie, and not both")
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """All that one gateway must know of one agent. It is whole, idempotent, and replaces what was there before.
+
+    Attributes:
+        agent: the agent's name.
+        route: which requests belong to it.
+        stable: the version that plays the stable track.
+        candidate: the version that plays the candidate track, if there is one.
+        split: how live requests are divided. ``candidate_bp`` is 0 when there is no candidate.
+        draining: versions that take no new request but may still have some in flight; they stay known to the gateway,
+            so that what is in flight is seen, and so that an instant return needs no warm-up.
+        stickiness: what keeps a session on its version; None divides each request by chance.
+        dead_man_s: go back to stable by yourself after this long without a word from the controller; None never does.
+        request_timeout_s: the longest that a request may take; None sets no limit (agents stream).
+        retries: how often the gateway may try a failed request again, on a newly drawn version.
+        indicators: the outcomes that the agent's answers report (ORCA named metrics), e.g. ``task_failed``.
+    """
+
+    agent: str
+    route: Route
+    stable: Version
+    candidate: Version | None = None
+    split: Split = ALL_STABLE
+    draining: tuple[Version, ...] = ()
+    stickiness: Stickiness | None = None
+    dead_man_s: float | None = None
+    request_timeout_s: float | None = None
+    retries: int = 0
+    indicators: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.candidate is None and (self.split.candidate_bp or self.split.mirror_bp):
+            raise ValueError(f"{self.agent}: a split needs a candidate")
+
+    def all_stable(self) -> Assignment:
+        """The way back: the same versions, and every live request on stable."""
+        return replace(self, split=ALL_STABLE)
+
+
+class Applied(StrEnum):
+    """How a gateway answered ``apply``. Only CONFIRMED means that new requests follow the split."""
+
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What came of one ``apply``.
+
+    Attributes:
+        gateway: who answered.
+        outcome: see :class:`Applied`.
+        split: the split that was asked for.
+        detail: the gateway's own words, for people; empty when all is well.
+        took_s: from the call to the answer, in seconds.
+    """
+
+    gateway: str
+    outcome: Applied
+    split: Split
+    detail: str = ""
+    took_s: float = 0.0
+
+
+class Proof(StrEnum):
+    """What ``verify`` found when it read the gateway back. Never a bool that may be None."""
+
+    APPLIED = "applied"
+    PENDING = "pending"
+    DRIFTED = "drifted"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    UNPROVABLE = "unprovable"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What stands at the gateway now, compared with what was last applied."""
+
+    gateway: str
+    proof: Proof
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Cumulative counts of one version at one gateway since ``Observation.epoch``. They only grow within one epoch.
+
+    Attributes:
+        requests: requests that ended, or whose answer began (a stream counts at its headers).
+        errors: those of them that failed: 5xx, reset before headers, timeout, refused.
+        indicators: per outcome indicator, (requests that reported it, sum of its values).
+    """
+
+    requests: int = 0
+    errors: int = 0
+    indicators: Mapping[str, tuple[int, float]] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one gateway has seen of one agent, per version name.
+
+    Attributes:
+        gateway: who saw it.
+        agent: whose requests.
+        epoch: changes when the counters started again from zero (a restart); counts of two epochs never mix.
+        tallies: per version *name*, cumulative counts. A version that is absent was not reported: that is not zero.
+        in_flight: per version name, requests now open, streams included. Absent means that it cannot be seen.
+    """
+
+    gateway: str
+    agent: str
+    epoch: str
+    tallies: Mapping[str, Tally]
+    in_flight: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a gateway can do, so that ``turnout validate`` can warn of what a rollout asks in vain.
+
+    Attributes:
+        share_bp_min: the smallest share of traffic that it can give, in basis points.
+        sees_in_flight: draining can watch requests end; otherwise it waits the whole deadline.
+        cuts_streams: it can end a version's streams at the deadline; otherwise the agent must.
+        counts_per_version: it counts requests and errors per version.
+        mirrors: it can copy requests to the candidate.
+        dead_man: it goes back to stable by itself when the controller is gone.
+        proves_effect: a confirmation proves that new requests follow the split.
+    """
+
+    share_bp_min: int
+    sees_in_flight: bool
+    cuts_streams: bool
+    counts_per_version: bool
+    mirrors: bool
+    dead_man: bool
+    proves_effect: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStatus:
+    """One gateway, for ``GET /v1/gateways``.
+
+    Attributes:
+        name: the gateway's name.
+        kind: ``envoy``, ``haproxy``, ...
+        reachable: whether it can be spoken to now.
+        detail: its program's version, or why it cannot be reached.
+        nodes: the processes it consists of, as far as the adapter sees them.
+    """
+
+    name: str
+    kind: str
+    reachable: bool
+    detail: str = ""
+    nodes: tuple[str, ...] = ()
+
+
+class GatewayError(Exception):
+    """A gateway could not do what was asked. ``code`` says why in one word, ``retryable`` whether to ask again.
+
+    The codes are ``unreachable``, ``denied``, ``not-found``, ``invalid``, ``conflict``, ``read-only``,
+    ``unconfirmed`` and ``partial``.
+    """
+
+    def __init__(self, gateway: str, code: str, message: str, *, retryable: bool) -> None:
+        super().__init__(f"{gateway}: {message}")
+        self.gateway = gateway
+        self.code = code
+        self.retryable = retryable
+
+
+class Adapter(Protocol):
+    """One kind of gateway. Every method is idempotent, bounded in time, and safe to cancel."""
+
+    @property
+    def name(self) -> str:
+        """The gateway's name in the operator's YAML."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; constant."""
+        ...
+
+    async def start(self) -> None:
+        """Begin to listen or to connect. Serves nothing that has not been applied."""
+        ...
+
+    async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:
+        """Make the gateway take the assignment, and wait until it is confirmed, refused, or ``timeout_s`` has passed.
+
+        What was asked for stays wanted after a timeout: a gateway that comes back later still gets it.
+        Trouble with the gateway is an outcome of the receipt, not an exception.
+        """
+        ...
+
+    async def verify(self, agent: str) -> Verification:
+        """Read the gateway back, and compare with what was last applied."""
+        ...
+
+    async def observe(self, agent: str) -> Observation:
+        """Read the cumulative counters. Raises :class:`GatewayError` when they cannot be read."""
+        ...
+
+    async def remove(self, agent: str) -> None:
+        """Forget an agent that is no longer configured."""
+        ...
+
+    async def status(self) -> GatewayStatus:
+        """Say how the gateway is."""
+        ...
+
+    async def close(self) -> None:
+        """Stop. The gateway keeps serving what it has."""
+        ...
