@@ -1,0 +1,214 @@
+"""What can happen to an agent. Time comes in as ``now_s`` (seconds since the epoch); nothing else knows the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adapters.port import Split, Version
+
+from .plan import Plan
+from .state import Timer, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened at ``now_s``."""
+
+    now_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorEvent(Event):
+    """Something that a person or a pipeline asked for. It is refused with a reason when it does not fit.
+
+    Attributes:
+        actor: who asked.
+        reason: why, in their own words.
+        seen: the number of changes that they had seen (``State.changes``); None for whoever does not care.
+    """
+
+    actor: str
+    reason: str = ""
+    seen: int | None = None
+
+
+# --- the pipeline and its reviewers ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted(OperatorEvent):
+    """A proposal asks to be rolled out."""
+
+    rollout_id: str
+    candidate: Version
+    plan: Plan
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Superseded(OperatorEvent):
+    """A newer proposal takes the place of one that was never served."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatesPassed(Event):
+    """The proposal may go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatesRefused(Event):
+    """The proposal may not go on."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved(OperatorEvent):
+    """A person consents to the proposal, or agrees to leave a step that asks for it."""
+
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected(OperatorEvent):
+    """A person refuses the proposal."""
+
+
+# --- operators ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseAsked(OperatorEvent):
+    """Hold the rollout where it is; watching goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeAsked(OperatorEvent):
+    """Go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkipAsked(OperatorEvent):
+    """Leave this step now, without waiting for its hold or its evidence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoteAsked(OperatorEvent):
+    """Make the candidate stable without the remaining steps; while it bakes, without the rest of the bake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackAsked(OperatorEvent):
+    """Everything back to stable, now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitSet(OperatorEvent):
+    """An operator sets the candidate's share by hand."""
+
+    split: Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateDeclared(OperatorEvent):
+    """A candidate to be guided by hand, with no rollout; None takes it away."""
+
+    candidate: Version | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainAsked(OperatorEvent):
+    """Drain a version that has no traffic, e.g. before its instances are stopped."""
+
+    version_name: str
+    deadline_s: float
+
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsChanged(Event):
+    """The operator's files name another stable version, other endpoints for it, or other gateways."""
+
+    stable: Version
+    gateways: frozenset[str]
+    drain_deadline_s: float
+
+
+# --- the world ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateReached(Event):
+    """The candidate's endpoints answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed(Event):
+    """A gateway confirmed a revision: new requests follow it."""
+
+    gateway: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused(Event):
+    """A gateway refused a revision, in its own words."""
+
+    gateway: str
+    revision: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged(Event):
+    """The evidence says something that it did not say before."""
+
+    verdict: Verdict
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained(Event):
+    """A version has nothing in flight, or its deadline has passed with ``cut`` requests still open.
+
+    ``cut`` is None when no gateway could see what was in flight.
+    """
+
+    version_name: str
+    cut: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerFired(Event):
+    """A moment that the state waits for has come."""
+
+    timer: Timer
+
+
+AnyEvent = (
+    Submitted
+    | Superseded
+    | GatesPassed
+    | GatesRefused
+    | Approved
+    | Rejected
+    | PauseAsked
+    | ResumeAsked
+    | SkipAsked
+    | PromoteAsked
+    | RollbackAsked
+    | SplitSet
+    | CandidateDeclared
+    | DrainAsked
+    | SettingsChanged
+    | CandidateReached
+    | Confirmed
+    | Refused
+    | Judged
+    | Drained
+    | TimerFired
+)
+EVENTS: tuple[type[AnyEvent], ...] = AnyEvent.__args__
+"""Every kind of event, for the transition table and for those who check that it is whole."""

@@ -1,0 +1,169 @@
+"""The rollout machine: one table of (phase, event) -> what happens, and the function that looks it up.
+
+``step(state, event)`` is pure. It returns the next state and the commands that lead there, or raises
+:class:`~.refusal.Refusal` and has changed nothing. The table is whole: every pair is handled, refused, or known to be
+late and ignored. The diagram in ``docs/rollout.md`` is drawn from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any
+
+from . import advance, events, retreat, steer
+from .commands import Announce, Apply, CheckGates, Command, DrainVersion, Probe
+from .events import EVENTS, AnyEvent, OperatorEvent, TimerFired
+from .refusal import Refusal
+from .state import RESTING, SERVING, Phase, State
+
+Handler = Callable[[State, Any], tuple[State, tuple[Command, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One cell of the table.
+
+    Attributes:
+        handler: what happens; None where the event comes too late to matter, or does not fit.
+        goes_to: every phase that it may lead to, besides staying.
+    """
+
+    handler: Handler | None
+    goes_to: frozenset[Phase] = frozenset()
+
+
+def _rules() -> Iterable[tuple[Iterable[Phase], type[AnyEvent], Handler, tuple[Phase, ...]]]:
+    p = Phase
+    unserved = (p.PENDING, p.AWAITING_CONSENT)
+    all_phases = tuple(Phase)
+
+    yield RESTING, events.Submitted, advance.on_submitted, (p.PENDING,)
+    yield unserved, events.Superseded, advance.on_superseded, (p.SUPERSEDED,)
+    yield (p.PENDING,), events.GatesPassed, advance.on_gates_passed, (p.AWAITING_CONSENT, p.DEPLOYING)
+    yield (p.PENDING,), events.GatesRefused, advance.on_gates_refused, (p.REJECTED,)
+    yield (p.AWAITING_CONSENT,), events.Approved, advance.on_consent, (p.DEPLOYING,)
+    yield unserved, events.Rejected, advance.on_rejected, (p.REJECTED,)
+    yield unserved, events.TimerFired, advance.on_consent_timer, (p.EXPIRED,)
+
+    yield (p.DEPLOYING,), events.CandidateReached, advance.on_reached, (p.HEALTH_CHECK,)
+    yield (p.DEPLOYING,), events.Confirmed, advance.on_confirmed, (p.HEALTH_CHECK,)
+    yield (p.HEALTH_CHECK, p.PAUSED, p.PROMOTING), events.Confirmed, advance.on_confirmed, ()
+    yield (p.ROLLING_BACK,), events.Confirmed, advance.on_confirmed, (p.ROLLED_BACK,)
+    yield (*RESTING, *unserved), events.Confirmed, advance.on_confirmed, ()
+
+    yield (p.HEALTH_CHECK,), events.Judged, advance.on_judged, (p.PAUSED, p.PROMOTING, p.ROLLING_BACK)
+    yield (p.PAUSED,), events.Judged, advance.on_judged, (p.HEALTH_CHECK, p.PROMOTING, p.ROLLING_BACK)
+    yield (p.PROMOTING,), events.Judged, advance.on_judged, (p.PROMOTED, p.ROLLING_BACK)
+    yield (p.IDLE,), events.Judged, retreat.on_judged_by_hand, ()
+    yield (p.PROMOTED,), events.Judged, retreat.on_judged_promoted, (p.ROLLING_BACK,)
+
+    yield (p.DEPLOYING, p.PAUSED), events.TimerFired, advance.on_step_timer, (p.ROLLING_BACK,)
+    yield (p.HEALTH_CHECK,), events.TimerFired, advance.on_step_timer, (p.PROMOTING, p.ROLLING_BACK)
+    yield (p.PROMOTING,), events.TimerFired, advance.on_step_timer, (p.PROMOTED, p.ROLLING_BACK)
+    yield RESTING, events.TimerFired, retreat.on_keep_over, ()
+
+    yield SERVING, events.Refused, retreat.on_refused, (p.ROLLING_BACK,)
+    yield (*RESTING, *unserved, p.ROLLING_BACK), events.Refused, retreat.on_refused_shout, ()
+
+    yield SERVING, events.RollbackAsked, retreat.on_rollback, (p.ROLLING_BACK,)
+    yield (p.PROMOTED,), events.RollbackAsked, retreat.on_rollback_of_promotion, (p.ROLLING_BACK,)
+    yield (p.IDLE,), events.RollbackAsked, retreat.on_rollback_by_hand, ()
+
+    yield (p.HEALTH_CHECK,), events.PauseAsked, steer.on_pause, (p.PAUSED,)
+    yield (p.PAUSED,), events.PauseAsked, steer.on_pause_again, ()
+    yield (p.PAUSED,), events.ResumeAsked, steer.on_resume, (p.HEALTH_CHECK, p.PROMOTING)
+    yield (p.HEALTH_CHECK,), events.Approved, steer.on_approved, (p.PROMOTING,)
+    yield (p.HEALTH_CHECK,), events.SkipAsked, steer.on_skip, (p.PROMOTING,)
+    yield (p.HEALTH_CHECK, p.PAUSED), events.PromoteAsked, steer.on_promote, (p.PROMOTING,)
+    yield (p.PROMOTING,), events.PromoteAsked, steer.on_promote_now, (p.PROMOTED,)
+    yield (p.IDLE,), events.PromoteAsked, steer.on_promote_by_hand, ()
+    yield RESTING, events.SplitSet, steer.on_split, (p.IDLE,)
+    yield RESTING, events.CandidateDeclared, steer.on_candidate, (p.IDLE,)
+    yield RESTING, events.DrainAsked, steer.on_drain, ()
+
+    yield all_phases, events.SettingsChanged, steer.on_settings, (p.IDLE,)
+    yield (p.ROLLING_BACK,), events.Drained, retreat.on_drained_going_back, (p.ROLLED_BACK,)
+    yield [x for x in Phase if x is not p.ROLLING_BACK], events.Drained, retreat.on_drained, ()
+
+
+def _table() -> dict[tuple[Phase, type[AnyEvent]], Row]:
+    table = {(phase, event): Row(None) for phase in Phase for event in EVENTS}
+    for phases, event, handler, goes_to in _rules():
+        for phase in phases:
+            assert table[phase, event].handler is None, f"two rules for {phase}, {event.__name__}"
+            table[phase, event] = Row(handler, frozenset(goes_to))
+    return table
+
+
+TABLE = _table()
+
+
+def step(state: State, event: AnyEvent) -> tuple[State, tuple[Command, ...]]:
+    """What ``event`` makes of ``state``, and what has to be done for it.
+
+    Raises:
+        Refusal: an operator's event that does not fit, or that was given without knowing what happened since.
+    """
+    if isinstance(event, OperatorEvent) and event.seen is not None and event.seen != state.changes:
+        raise Refusal(
+            f"{state.agent}: it has changed since you looked: {state.changed_by or 'it began'}.",
+            remedy=f"Look again; it is at change {state.changes} now, you had seen {event.seen}.",
+        )
+    row = TABLE[state.phase, type(event)]
+    if isinstance(event, TimerFired):
+        if event.now_s < state.timers.get(event.timer, inf):
+            return state, ()
+        state = state.timed(event.timer, None)
+    if row.handler is None:
+        if isinstance(event, OperatorEvent):
+            raise _does_not_fit(state, event)
+        return state, ()
+    after, commands = row.handler(state, event)
+    assert after.phase is state.phase or after.phase in row.goes_to, (
+        f"{state.phase} -> {after.phase} is not in the table"
+    )
+    return _count(state, after, event, commands), commands
+
+
+def unfinished(state: State) -> tuple[Command, ...]:
+    """The commands to issue again after a restart: whatever the state still waits for, or must make sure of."""
+    commands: list[Command] = [Apply(state.revision)]
+    if state.phase is Phase.PENDING:
+        commands.append(CheckGates())
+    if state.phase is Phase.DEPLOYING and not state.reachable:
+        commands.append(Probe())
+    commands += [DrainVersion(drain.version, drain.deadline_at_s) for drain in state.drains]
+    return tuple(commands)
+
+
+def _count(before: State, after: State, event: AnyEvent, commands: tuple[Command, ...]) -> State:
+    """Number the changes that an operator would want to have seen, and say who made the last."""
+    if _seen(before) == _seen(after):
+        return after
+    if isinstance(event, OperatorEvent):
+        by = f"{event.actor}: {_verb(event)}" + (f" ({event.reason})" if event.reason else "")
+    else:
+        by = "; ".join(f"{c.what}: {c.text}" for c in commands if isinstance(c, Announce)) or type(event).__name__
+    return replace(after, changes=before.changes + 1, changed_by=by)
+
+
+def _seen(state: State) -> tuple[object, ...]:
+    rollout = state.rollout
+    progress = (rollout.id, rollout.step, rollout.approved, rollout.paused_by) if rollout else None
+    return state.phase, state.split, state.stable, state.candidate, state.gateways, progress
+
+
+def _verb(event: AnyEvent) -> str:
+    return type(event).__name__.removesuffix("Asked").lower()
+
+
+def _does_not_fit(state: State, event: OperatorEvent) -> Refusal:
+    verb = _verb(event)  # type: ignore[arg-type]  # every OperatorEvent that exists is one of AnyEvent
+    fits = sorted({phase.value for (phase, kind), row in TABLE.items() if kind is type(event) and row.handler})
+    since = f" The last change was {state.changed_by}." if state.changed_by else ""
+    return Refusal(
+        f"{state.agent}: cannot {verb} while it is {state.phase.value}.{since}",
+        remedy=f"It can be done while {', '.join(fits)}.",
+    )
