@@ -1,0 +1,80 @@
+"""``kind: Gateway``: one data plane that one adapter controls."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from controller.settings.address import Listener
+from controller.settings.problem import RefusedError
+from controller.settings.quantity import duration
+from controller.settings.shape import Header, Shape
+
+AVAILABLE = ("envoy", "nop")
+COMING = ("haproxy", "traefik", "kong", "nginx-plus", "openresty")
+"""Known by name, so that nobody takes a gateway that is not there yet for a typing error."""
+
+REPORTS_LATENCY: frozenset[str] = frozenset()
+"""The gateway types that report latency per version. Envoy's load reports carry none (docs/settings.md)."""
+
+
+class EnvoySettings(Shape):
+    """How the Envoys of one gateway are served. They subscribe to us, so there is no address of theirs to know."""
+
+    listen: Listener
+    """Where the Envoys of this gateway take requests. An IP address and a port, because an Envoy binds no names."""
+    load_report_interval_s: Annotated[float, duration("100ms", "1m")] = 1.0
+    """How often each Envoy reports its load. One second lets a breach be seen within seconds, and costs an Envoy
+    nothing that could be measured; a shorter one costs the controller more."""
+    api_listener: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[0-9A-Za-z._-]+$")] | None = None
+    """Also serve the routes under this name to gRPC clients that dial `xds:///<name>` with no proxy. None serves no
+    such listener."""
+
+
+class NopSettings(Shape):
+    """A gateway that takes every split and carries no traffic: for trying out the controller."""
+
+
+class GatewaySpec(Shape):
+    """Which kind of gateway it is, and that kind's own settings under its own name."""
+
+    type: Literal["envoy", "nop"]
+    """What kind of gateway it is. haproxy, traefik, kong, nginx-plus and openresty are not available yet."""
+    envoy: EnvoySettings | None = None
+    """The settings of a gateway of type `envoy`, which must have them."""
+    nop: NopSettings | None = None
+    """The settings of a gateway of type `nop`, which may leave them out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_available(cls, value: Any) -> Any:  # noqa: ANN401 - raw YAML
+        kind = value.get("type") if isinstance(value, dict) else None
+        if kind in COMING:
+            remedy = f"Use {' or '.join(AVAILABLE)}, or wait for the release that brings it."
+            raise RefusedError(kind, "is a gateway that this release cannot control yet", remedy, at=("type",))
+        return value
+
+    @model_validator(mode="after")
+    def _has_its_own_settings(self) -> GatewaySpec:
+        if self.type == "envoy" and self.envoy is None:
+            raise RefusedError(None, "is missing", 'Add it: {listen: "0.0.0.0:10000"}.', at=("envoy",))
+        for name in AVAILABLE:
+            if name != self.type and getattr(self, name) is not None:
+                remedy = f"Remove it, or change the type to {name}."
+                raise RefusedError(None, f"does not belong to a gateway of type {self.type}", remedy, at=(name,))
+        return self
+
+
+class GatewaySettings(Header):
+    """One data plane that one adapter controls."""
+
+    kind: Literal["Gateway"]
+    """What the document is."""
+    spec: GatewaySpec
+    """Which kind of gateway, and how to reach it."""
+
+    @property
+    def type(self) -> str:
+        """``envoy`` or ``nop``; the adapter registry's key."""
+        return self.spec.type
