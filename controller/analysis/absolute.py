@@ -1,0 +1,71 @@
+"""The absolute tests: is the candidate's bad fraction above what is allowed, is it shown to be below?
+
+Against "p <= p0": ln S_j = bad ln(p_j/p0) + good ln((1-p_j)/(1-p0)) for alternatives p_j > p0, evenly spaced in their
+log-odds.
+
+**The guard.** In an outage that both tracks share the candidate exceeds p0 through no fault of its own. So evidence is
+gathered twice, and both must suffice:
+
+- alone: the factors above. Blocks in which stable's alarm is up count only for what remains beside stable.
+- the guard: the same alternatives in the relative test's factor, without a margin, against "p <= stable's rate at that
+  time"; where stable was not there to compare with, it is the factor above.
+
+Were the candidate within p0 all along, the first is an e-process; were it no worse than stable all along, the second
+is: either way both are large with a chance of at most alpha, with no need to notice an outage in time. The alarm is for
+candidates that are within p0 and yet worse than stable: it keeps a shared outage from being held against them.
+"""
+
+import functools
+
+from controller.analysis import relative
+from controller.analysis.indicators import Block, Counts
+from controller.analysis.rates import clamped, log_likelihood_ratio, shifted
+
+ALTERNATIVES = 12
+_ODDS_RATIO_MIN = 1.5
+_ODDS_RATIO_MAX_BELOW = 100.0
+_RATE_TOP = 0.9
+
+
+@functools.cache
+def alternatives_above(max_rate: float) -> tuple[float, ...]:
+    """The rates p_j > p0, from odds 1.5 times those of `max_rate` up to 90 % bad (or tenfold odds)."""
+    p0 = clamped(max_rate)
+    top = max(_RATE_TOP / (1.0 - _RATE_TOP) * (1.0 - p0) / p0, 10.0)
+    return tuple(shifted(p0, ratio) for ratio in _spaced(_ODDS_RATIO_MIN, top))
+
+
+@functools.cache
+def alternatives_below(max_rate: float) -> tuple[float, ...]:
+    """The rates p_j < p0, down to a hundredth of the odds of `max_rate`."""
+    p0 = clamped(max_rate)
+    return tuple(shifted(p0, 1.0 / ratio) for ratio in _spaced(_ODDS_RATIO_MIN, _ODDS_RATIO_MAX_BELOW))
+
+
+def log_factors_alone(counts: Counts, max_rate: float) -> tuple[float, ...]:
+    """Log S per alternative against "p <= max_rate"."""
+    p0 = clamped(max_rate)
+    return tuple(log_likelihood_ratio(counts, p, p0) for p in alternatives_above(max_rate))
+
+
+def log_factors_beside(block: Block, stable_guess: float, max_rate: float, margin: float) -> tuple[float, ...]:
+    """Log S per alternative against "the candidate is no worse than stable + margin"; alone, if stable was idle."""
+    if not block.stable.valid:
+        return log_factors_alone(block.candidate, max_rate)
+    return tuple(
+        # A guess that stable's rate itself excuses lies in the null, and bets nothing.
+        0.0 if p <= stable_guess + margin else relative.log_factor(block, p, stable_guess, margin)
+        for p in alternatives_above(max_rate)
+    )
+
+
+def log_factors_better(counts: Counts, max_rate: float) -> tuple[float, ...]:
+    """Log S per alternative against "p >= max_rate": large when the candidate is shown to be within its objective."""
+    p0 = clamped(max_rate)
+    return tuple(log_likelihood_ratio(counts, p, p0) for p in alternatives_below(max_rate))
+
+
+def _spaced(low: float, high: float) -> tuple[float, ...]:
+    """ALTERNATIVES numbers from `low` to `high`, evenly spaced in their logarithm."""
+    step = (high / low) ** (1.0 / (ALTERNATIVES - 1))
+    return tuple(low * step**i for i in range(ALTERNATIVES))
