@@ -72,7 +72,7 @@ class JournalAlteredError(JournalError):
     def __init__(self, seq: int, why: str) -> None:
         super().__init__(
             f"Record {seq} of the journal is not as it was written: {why}.",
-            remedy="Keep the file for an inquiry; restore the state directory from a backup, or start with an empty one.",
+            remedy="Keep the file for an inquiry; restore the state directory from a backup, or begin an empty one.",
         )
         self.seq = seq
         self.why = why

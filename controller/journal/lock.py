@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import socket
 from pathlib import Path
 
-from controller.journal.errors import JournalBusyError, JournalReadOnlyError
+from controller.journal.errors import JournalBusyError, JournalError, JournalReadOnlyError
 
 
 class Lock:
@@ -20,6 +21,7 @@ class Lock:
         Raises:
             JournalBusyError: another process has it.
             JournalReadOnlyError: the lock file cannot be made.
+            JournalError: the file system has no locks.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,19 +33,22 @@ class Lock:
             ) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             holder = _holder(self._fd)
             os.close(self._fd)
             raise JournalBusyError(
                 f"Another controller ({holder}) has the journal at {path.with_suffix('')}.",
                 remedy="Stop it first, or give this one a --state-dir of its own.",
             ) from error
+        except OSError as error:
+            os.close(self._fd)
+            raise JournalError(
+                f"The file system of {path} has no locks: {error.strerror}.", remedy="Use a local disk."
+            ) from error
         note = json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode()
-        try:
+        with contextlib.suppress(OSError):  # only serves the message above; a full disk must not keep us from starting
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, note, 0)
-        except OSError:  # the note only serves the message above; a full disk must not keep a controller from starting
-            os.ftruncate(self._fd, 0)
 
     def release(self) -> None:
         """Give the lock back. The file stays: removing it would let two processes lock two files of one name."""

@@ -8,6 +8,7 @@ them, e.g. by writing checkpoints of evidence and not each observation.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -114,10 +115,7 @@ class Journal:
         """
         late = self._backlog.drafts()
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            head = self._end()
-            if self._head not in (None, head):
-                raise JournalAlteredError(head.seq + 1, "another program has changed the end of the journal")
+            head = self._begin()
             records: list[Record] = []
             for entry in (*late, *drafts):
                 record = chain(head, entry)
@@ -126,19 +124,32 @@ class Journal:
             self._connection.executemany(_INSERT, map(to_row, records))
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            self._undo()
+            self._forget()
             raise translate(error, self.path) from error
-        except JournalError:
-            self._undo()
+        except BaseException:
+            self._forget()
             raise
         self._head = head
         self._backlog.clear()
         self._anchor.write(head)
         return records[len(late) :]
 
-    def _undo(self) -> None:
-        """After a failed transaction, trust what the file says and nothing that was remembered."""
+    def _begin(self) -> Head:
+        """Begin a transaction, and return where the chain ends."""
+        self._undo()  # what an earlier failure may have left behind
+        self._connection.execute("BEGIN IMMEDIATE")
+        head = self._end()
+        if self._head not in {None, head}:
+            raise JournalAlteredError(head.seq + 1, "another program has changed the end of the journal")
+        return head
+
+    def _forget(self) -> None:
+        """After a failure, trust what the file says and nothing that was remembered."""
         self._head = None
+        with contextlib.suppress(sqlite3.Error):  # the failure itself is being reported, and the next append undoes too
+            self._undo()
+
+    def _undo(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
@@ -166,7 +177,7 @@ class Journal:
         Raises:
             JournalError: it still could not be written, and stays deferred.
         """
-        if self.deferred:
+        if self.deferred or self.dropped:
             self.append_all([])
 
     def read(self, agent: str | None = None, *, after_seq: int = 0, limit: int = 1000) -> list[Record]:
@@ -188,8 +199,9 @@ class Journal:
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
         for record in records:
-            if before:  # None only if somebody has taken out the record that the reader had reached
-                follow(before, record)
+            if before is None:
+                raise JournalAlteredError(after_seq, "it is missing")
+            follow(before, record)
             before = record.head
         return records
 
