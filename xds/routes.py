@@ -1,0 +1,257 @@
+"""Route tables: which request goes to which cluster, and in what share.
+
+One virtual host costs about a millisecond to encode, a table of a thousand a second. So each virtual host is encoded
+once and its bytes are kept by content; a table is the bytes of its name followed by those of its virtual hosts, because
+protobuf messages merge by concatenation. A changed share costs one virtual host, not the table.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property, lru_cache
+
+from envoy_data_plane.envoy.config.core import v3 as core
+from envoy_data_plane.envoy.config.route import v3 as route
+from envoy_data_plane.envoy.type import v3 as envoy_type
+from envoy_data_plane.envoy.type.matcher import v3 as matcher
+
+from xds.errors import ResourceError
+from xds.snapshot import Reference, Resource, ResourceType
+
+SHARES_TOTAL_BP = 10_000
+VIRTUAL_HOSTS_CACHED_MAX = 16_384
+
+OUTCOME_HEADERS = ("endpoint-load-metrics", "endpoint-load-metrics-bin")
+"""The headers in which an agent tells its outcomes (ORCA): read for the load reports, not meant for clients."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderMatch:
+    """A header that a request must have: with exactly this value, or with any when `value` is None."""
+
+    name: str
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A cluster and its share of a route's requests, in basis points."""
+
+    cluster: str
+    weight_bp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """A cluster that gets a copy of this share of the requests, in basis points; its answers go nowhere."""
+
+    cluster: str
+    share_bp: int = SHARES_TOTAL_BP
+
+
+@dataclass(frozen=True, slots=True)
+class HashByHeader:
+    """Requests with the same value of a header go to the same cluster; those without it are spread at random."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class HashByCookie:
+    """Requests with the same cookie go to the same cluster.
+
+    Attributes:
+        name: of the cookie.
+        path: for which a cookie that Envoy makes is valid.
+        ttl_s: Envoy makes the cookie when a request has none, to live this long; 0 makes it a session's cookie, and
+            None leaves it to the agent to set one.
+    """
+
+    name: str
+    path: str = "/"
+    ttl_s: float | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a failed request is tried again, and on what (Envoy's `retry_on`).
+
+    With `choose_cluster_again` a retry draws its cluster anew, so that a broken candidate stays invisible to clients while its
+    errors are counted (Envoy's `refresh_cluster_on_retry`).
+    """
+
+    retry_on: str = "connect-failure,refused-stream,reset-before-request,gateway-error"
+    retries_max: int = 1
+    choose_cluster_again: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Requests below one prefix, and the clusters that share them.
+
+    Attributes:
+        prefix: begins with `/`. It matches whole segments, `/a` matches `/a/b` and not `/ab`, unless `whole_segments`
+            is False, which is what gRPC's own client understands (`/package.Service/`).
+        shares: sums to 10,000 basis points. Keep stable first and its place the same: then a session that is
+            hashed moves only to the cluster that grows.
+        timeout_s: of the whole answer; 0 is none, which is what event streams need.
+        idle_timeout_s: of a stream on which nothing moves; None leaves it to the listener.
+        hide_headers: removed from answers before clients see them.
+    """
+
+    prefix: str
+    shares: tuple[Share, ...]
+    headers: tuple[HeaderMatch, ...] = ()
+    whole_segments: bool = True
+    hash_by: HashByHeader | HashByCookie | None = None
+    retry: Retry | None = None
+    mirrors: tuple[Mirror, ...] = ()
+    timeout_s: float = 0
+    idle_timeout_s: float | None = None
+    hide_headers: tuple[str, ...] = OUTCOME_HEADERS
+
+    def __post_init__(self) -> None:
+        """Refuse what Envoy would refuse, or would take and not serve."""
+        if not self.prefix.startswith("/"):
+            raise ResourceError(f"The prefix {self.prefix!r} does not begin with '/'.")
+        total_bp = sum(share.weight_bp for share in self.shares)
+        if total_bp != SHARES_TOTAL_BP or any(share.weight_bp < 0 for share in self.shares):
+            raise ResourceError(f"The shares of {self.prefix!r} sum to {total_bp} basis points, not {SHARES_TOTAL_BP}.")
+        if any(not 0 <= mirror.share_bp <= SHARES_TOTAL_BP for mirror in self.mirrors):
+            raise ResourceError(f"A mirror of {self.prefix!r} has a share outside 0 to {SHARES_TOTAL_BP} basis points.")
+
+
+@dataclass(frozen=True)
+class VirtualHost:
+    """The routes of some domains (`*`, `agents.example.com`, `*.example.com`), tried in their order."""
+
+    name: str
+    domains: tuple[str, ...]
+    routes: tuple[Route, ...]
+
+    @cached_property
+    def encoded(self) -> bytes:
+        """A RouteConfiguration with nothing but this virtual host, encoded."""
+        return _virtual_host_bytes(self)
+
+    @cached_property
+    def references(self) -> frozenset[Reference]:
+        """The clusters that can get a request: those of share 0 need not be there."""
+        served = {share.cluster for entry in self.routes for share in entry.shares if share.weight_bp}
+        mirrored = {mirror.cluster for entry in self.routes for mirror in entry.mirrors if mirror.share_bp}
+        return frozenset((ResourceType.CLUSTER, cluster) for cluster in served | mirrored)
+
+
+def route_table(name: str, virtual_hosts: Iterable[VirtualHost], *, validate_clusters: bool = False) -> Resource:
+    """Make a RouteConfiguration.
+
+    Args:
+        name: what a listener names in its `routes`.
+        virtual_hosts: each domain stands in one of them only.
+        validate_clusters: let Envoy refuse a table that names an unknown cluster, instead of answering 503.
+
+    Raises:
+        ResourceError: two virtual hosts have one name or one domain.
+    """
+    hosts = tuple(virtual_hosts)
+    _check_unique("name", [host.name for host in hosts], name)
+    _check_unique("domain", [domain.lower() for host in hosts for domain in host.domains], name)
+    head = bytes(route.RouteConfiguration(name=name, validate_clusters=validate_clusters or None))
+    body = b"".join([head, *(host.encoded for host in hosts)])
+    references: frozenset[Reference] = frozenset().union(*(host.references for host in hosts))
+    return Resource.of(ResourceType.ROUTES, name, body, references)
+
+
+def share_hosts(claims: Iterable[tuple[Iterable[str], Route]]) -> tuple[VirtualHost, ...]:
+    """Turn routes with the hosts they are for into virtual hosts: agents that share a host share its virtual host.
+
+    The longest prefix is tried first, and of equal ones that with the most header matches. Hosts with the same routes
+    become one virtual host, named by its first host.
+
+    Raises:
+        ResourceError: two routes of one host have the same prefix and the same header matches.
+    """
+    by_host: dict[str, list[Route]] = {}
+    for hosts, entry in claims:
+        for host in dict.fromkeys(host.lower() for host in hosts):
+            by_host.setdefault(host, []).append(entry)
+    hosts_of: dict[tuple[Route, ...], list[str]] = {}
+    for host, entries in sorted(by_host.items()):
+        claimed = [(entry.prefix, entry.whole_segments, frozenset(entry.headers)) for entry in entries]
+        _check_unique("prefix", claimed, host)
+        ordered = sorted(
+            entries, key=lambda entry: (-len(entry.prefix), -len(entry.headers), entry.prefix, repr(entry.headers))
+        )
+        hosts_of.setdefault(tuple(ordered), []).append(host)
+    return tuple(VirtualHost(hosts[0], tuple(hosts), entries) for entries, hosts in hosts_of.items())
+
+
+def _check_unique(what: str, values: list[object] | list[str], where: str) -> None:
+    seen: set[object] = set()
+    for value in values:
+        if value in seen:
+            raise ResourceError(
+                f"The {what} {value!r} stands twice in {where!r}; one of the two would never be served."
+            )
+        seen.add(value)
+
+
+@lru_cache(maxsize=VIRTUAL_HOSTS_CACHED_MAX)
+def _virtual_host_bytes(host: VirtualHost) -> bytes:
+    entry = route.VirtualHost(name=host.name, domains=list(host.domains), routes=[_route(r) for r in host.routes])
+    return bytes(route.RouteConfiguration(virtual_hosts=[entry]))
+
+
+def _route(entry: Route) -> route.Route:
+    return route.Route(match=_match(entry), route=_action(entry), response_headers_to_remove=list(entry.hide_headers))
+
+
+def _match(entry: Route) -> route.RouteMatch:
+    headers = [
+        route.HeaderMatcher(name=header.name, present_match=True)
+        if header.value is None
+        else route.HeaderMatcher(name=header.name, string_match=matcher.StringMatcher(exact=header.value))
+        for header in entry.headers
+    ]
+    bare = entry.prefix.rstrip("/")
+    if entry.whole_segments and bare:
+        return route.RouteMatch(path_separated_prefix=bare, headers=headers)
+    return route.RouteMatch(prefix=entry.prefix, headers=headers)
+
+
+def _action(entry: Route) -> route.RouteAction:
+    clusters = [route.WeightedClusterClusterWeight(name=s.cluster, weight=s.weight_bp) for s in entry.shares]
+    idle_timeout = None if entry.idle_timeout_s is None else timedelta(seconds=entry.idle_timeout_s)
+    return route.RouteAction(
+        weighted_clusters=route.WeightedCluster(clusters=clusters, use_hash_policy=True if entry.hash_by else None),
+        timeout=timedelta(seconds=entry.timeout_s),
+        idle_timeout=idle_timeout,
+        hash_policy=[_hash_policy(entry.hash_by)] if entry.hash_by else [],
+        retry_policy=_retry_policy(entry.retry) if entry.retry else None,
+        request_mirror_policies=[_mirror_policy(mirror) for mirror in entry.mirrors if mirror.share_bp],
+    )
+
+
+def _hash_policy(hash_by: HashByHeader | HashByCookie) -> route.RouteActionHashPolicy:
+    if isinstance(hash_by, HashByHeader):
+        return route.RouteActionHashPolicy(header=route.RouteActionHashPolicyHeader(header_name=hash_by.name))
+    ttl = None if hash_by.ttl_s is None else timedelta(seconds=hash_by.ttl_s)
+    cookie = route.RouteActionHashPolicyCookie(name=hash_by.name, path=hash_by.path, ttl=ttl)
+    return route.RouteActionHashPolicy(cookie=cookie)
+
+
+def _retry_policy(retry: Retry) -> route.RetryPolicy:
+    return route.RetryPolicy(
+        retry_on=retry.retry_on,
+        num_retries=retry.retries_max,
+        refresh_cluster_on_retry=retry.choose_cluster_again,
+    )
+
+
+def _mirror_policy(mirror: Mirror) -> route.RouteActionRequestMirrorPolicy:
+    share = envoy_type.FractionalPercent(
+        numerator=mirror.share_bp, denominator=envoy_type.FractionalPercentDenominatorType.TEN_THOUSAND
+    )
+    return route.RouteActionRequestMirrorPolicy(
+        cluster=mirror.cluster, runtime_fraction=core.RuntimeFractionalPercent(default_value=share)
+    )
