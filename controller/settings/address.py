@@ -50,7 +50,7 @@ def check_header_value(text: str) -> str:
 
 
 def parse_endpoint(text: str) -> str:
-    """``host:port`` with the host in lower case and an IPv6 address compressed in brackets. Raises :class:`RefusedError`."""
+    """``host:port``, the host in lower case, an IPv6 address compressed in brackets. Raises :class:`RefusedError`."""
     host, colon, port = text.rpartition(":")
     if not colon or not host:
         raise RefusedError(

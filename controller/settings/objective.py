@@ -31,7 +31,8 @@ class IndicatorSpec(Shape):
 
     metric: Annotated[str, AfterValidator(_check_metric)] | None = None
     """`error` (counted by the gateway), or the name under which agents report an outcome, 0 or 1, by ORCA:
-    `task_failed`, `unsafe`, `over_budget`, or any other. `indicator: error` is short for `indicator: {metric: error}`."""
+    `task_failed`, `unsafe`, `over_budget`, or any other. `indicator: error` is short for
+    `indicator: {metric: error}`."""
     latency_over_s: Annotated[float, duration("1ms", "1h")] | None = None
     """An answer that takes longer than this is bad. No gateway of this release reports latency per version, so it is
     refused for now: an objective without data would never let a rollout pass."""

@@ -20,15 +20,15 @@ _VALUE_CHARS_MAX = 60
 class RefusedError(InvalidError, ValueError):
     """A single value cannot be meant. To pydantic it is a ValueError, to the API and the command line an InvalidError.
 
-    Args:
+    Attributes:
         value: what was refused; None where repeating it says nothing, or would tell a secret.
         predicate: what is wrong, as said of the value or of its field: ``is not a duration``.
-        remedy: what to do about it, a sentence.
         at: where below the refusing field the fault is, when it is not the field itself.
     """
 
     def __init__(self, value: object | None, predicate: str, remedy: str, *, at: FieldPath = ()) -> None:
         super().__init__(predicate + "." if value is None else f"{shown(value)} {predicate}.", remedy=remedy)
+        self.value = value
         self.predicate = predicate
         self.at = at
 

@@ -28,7 +28,7 @@ _PERCENT_PLACES_MAX = 6
 
 
 def parse_duration(text: object) -> float:
-    """Seconds from ``500ms``, ``2s``, ``1.5m``, ``1h`` or ``7d``; whole milliseconds only. Raises :class:`RefusedError`."""
+    """Seconds from ``500ms``, ``2s``, ``1.5m``, ``1h``, ``7d``; whole milliseconds. Raises :class:`RefusedError`."""
     found = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         raise RefusedError(
@@ -48,7 +48,7 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_weight(value: object) -> int:
-    """Basis points from percent with up to two decimals: ``0.5``, ``33.33``, ``"10%"``. Raises :class:`RefusedError`."""
+    """Basis points from percent with up to two decimals: ``0.5``, ``"10%"``. Raises :class:`RefusedError`."""
     percent = _percent(value) if isinstance(value, str) else _number(value)
     if percent is None:
         raise RefusedError(value, "is not a percentage", "Use a number from 0 to 100.")
@@ -106,7 +106,7 @@ def _number(value: object) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Quantity:
     """How pydantic reads, writes and describes one kind of quantity; stands in ``Annotated``.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 from controller.settings.address import Name
 
@@ -53,3 +54,19 @@ class Header(Shape):
     def name(self) -> str:
         """The document's name, unique among its kind."""
         return self.metadata.name
+
+
+def fields(shape: type[Shape]) -> dict[str, FieldInfo]:
+    """The fields of a shape by their names in YAML, in the order in which they are declared."""
+    return {field.alias or name: field for name, field in shape.model_fields.items()}
+
+
+def shape_within(field: FieldInfo) -> type[Shape] | None:
+    """The shape that a field holds, itself or as the items of its sequence; None if it holds plain values."""
+    return _shape_in(field.annotation)
+
+
+def _shape_in(annotation: object) -> type[Shape] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Shape):
+        return annotation
+    return next((shape for part in get_args(annotation) if (shape := _shape_in(part))), None)
