@@ -1,0 +1,192 @@
+"""What we hand to operators asks for as little as it needs, and agrees with the program."""
+
+from __future__ import annotations
+
+import configparser
+import http.server
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+
+import pytest
+import yaml
+
+from tests.tidy.surface import meters
+from tests.tidy.tree import ROOT, files, text
+
+KUBERNETES, COMPOSE, UNIT = "deploy/kubernetes", "deploy/compose/compose.yaml", "deploy/systemd/turnout.service"
+UID = 10001
+
+
+def manifest(kind):
+    found = [
+        document
+        for path in files()
+        if path.startswith(f"{KUBERNETES}/")
+        for document in yaml.safe_load_all(text(path))
+        if document["kind"] == kind
+    ]
+    assert len(found) == 1, f"{KUBERNETES}: {len(found)} documents of kind {kind}, and there should be one"
+    return found[0]
+
+
+@pytest.fixture
+def pod():
+    return manifest("Deployment")["spec"]["template"]["spec"]
+
+
+def test_the_pod_asks_for_nothing_it_does_not_need(pod):
+    assert pod["automountServiceAccountToken"] is False, "a stolen pod could speak to the cluster's API"
+    assert pod["enableServiceLinks"] is False, "Kubernetes would set TURNOUT_PORT, which looks like a setting of ours"
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys(), "the pod would see its node"
+    context = pod["securityContext"]
+    assert context["runAsNonRoot"] is True, "the controller could run as root"
+    assert context["runAsUser"] == context["runAsGroup"] == context["fsGroup"] == UID, (
+        "the journal could not be written"
+    )
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}, "every system call would be open"
+    assert not any("hostPath" in volume for volume in pod["volumes"]), "the pod would see its node's disk"
+
+
+def test_the_container_is_closed(pod):
+    (container,) = pod["containers"]
+    context = container["securityContext"]
+    assert context["allowPrivilegeEscalation"] is False, "a setuid program could make itself root"
+    assert context["readOnlyRootFilesystem"] is True, "an intruder could change the program"
+    assert context["capabilities"] == {"drop": ["ALL"]}, "the container keeps capabilities that it never uses"
+    assert "memory" in container["resources"]["limits"], "a leak would take the node's memory"
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    assert mounts["/etc/turnout"].get("readOnly") is True, "the controller could change what it was told"
+    assert not any("subPath" in mount for mount in mounts.values()), "a subPath never sees a changed ConfigMap"
+
+
+def test_the_pod_is_watched_and_stands_alone(pod):
+    (container,) = pod["containers"]
+    paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}
+    assert paths == {"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}, "a hung controller stays"
+    spec = manifest("Deployment")["spec"]
+    alone = spec["replicas"] == 1 and spec["strategy"]["type"] == "Recreate"
+    assert alone, "two controllers would fight over one journal"
+
+
+def test_the_network_is_closed_but_for_what_is_named():
+    spec = manifest("NetworkPolicy")["spec"]
+    assert set(spec["policyTypes"]) == {"Ingress", "Egress"}, "a direction is left open"
+    for rule in (*spec["ingress"], *spec["egress"]):
+        peers = rule.get("from") or rule.get("to")
+        assert peers, f"open to everybody: {rule}"
+        assert all("podSelector" in peer for peer in peers), f"open to every pod: {rule}"
+    assert all(rule["ports"] for rule in spec["ingress"]), "every port would be open to those who may speak to one"
+
+
+def test_the_parts_of_the_manifests_fit_together(pod):
+    kustomization = yaml.safe_load(text(f"{KUBERNETES}/kustomization.yaml"))
+    listed = {f"{KUBERNETES}/{name}" for name in (*kustomization["resources"], "kustomization.yaml")}
+    assert listed == {path for path in files() if path.startswith(f"{KUBERNETES}/")}, "a manifest would not be applied"
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes["config"]["configMap"]["name"] == manifest("ConfigMap")["metadata"]["name"]
+    assert (
+        volumes["state"]["persistentVolumeClaim"]["claimName"] == manifest("PersistentVolumeClaim")["metadata"]["name"]
+    )
+    (container,) = pod["containers"]
+    named = {port["name"] for port in container["ports"]}
+    assert {port["targetPort"] for port in manifest("Service")["spec"]["ports"]} == named, "the Service leads nowhere"
+
+
+def test_compose_closes_every_container():
+    for name, service in yaml.safe_load(text(COMPOSE))["services"].items():
+        assert service["read_only"] is True, f"{COMPOSE}: {name} can change its program"
+        assert service["cap_drop"] == ["ALL"], f"{COMPOSE}: {name} keeps capabilities"
+        assert service["security_opt"] == ["no-new-privileges:true"], f"{COMPOSE}: {name} can become root"
+        assert not service["user"].startswith("0"), f"{COMPOSE}: {name} is root"
+        for volume in service["volumes"]:
+            source = volume.split(":")[0]
+            here = not source.startswith(".") or (ROOT / COMPOSE).parent.joinpath(source).is_dir()
+            assert here, f"{COMPOSE}: {name} mounts {source}, which is not in the tree"
+        if "--config-path" in service.get("command", ()):
+            config = service["command"][1].removeprefix("/etc/envoy/")
+            assert (ROOT / "gateway-configs/envoy" / config).is_file(), (
+                f"{COMPOSE}: gateway-configs/envoy/{config} is gone"
+            )
+
+
+def test_the_unit_is_closed():
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str
+    parser.read_string(text(UNIT))
+    service = parser["Service"]
+    for key, value in {
+        "DynamicUser": "yes",
+        "NoNewPrivileges": "yes",
+        "ProtectSystem": "strict",
+        "ProtectHome": "yes",
+        "PrivateDevices": "yes",
+        "CapabilityBoundingSet": "",
+        "Restart": "always",
+        "StateDirectory": "turnout",
+    }.items():
+        assert service.get(key) == value, f"{UNIT}: {key}={service.get(key)}, and it should be {key}={value}"
+
+
+def test_the_image_runs_as_nobody_and_is_pinned():
+    image = text("Dockerfile")
+    _, final = image.rsplit("\nFROM ", 1)
+    assert re.search(rf"^USER {UID}:{UID}$", final, flags=re.MULTILINE), "Dockerfile: the image would run as root"
+    for word in ("HEALTHCHECK", "VOLUME /var/lib/turnout", "pip uninstall"):
+        assert word in final, f"Dockerfile: the final stage has no {word}"
+    assert "--constraint constraints.txt /wheels" in image, "Dockerfile: dependencies are not those that were tested"
+    copied = {
+        source
+        for line in re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", image, re.MULTILINE)
+        for source in line.split()
+    }
+    allowed = {line[1:] for line in text(".dockerignore").splitlines() if line.startswith("!")}
+    assert copied == allowed, f".dockerignore: {copied ^ allowed} differs from what the Dockerfile copies"
+
+
+def test_the_dashboard_asks_only_for_metrics_that_exist():
+    page = "deploy/grafana/turnout.json"
+    dashboard = json.loads(text(page))
+    asked = set(re.findall(r"\bturnout_[a-z0-9_]+", json.dumps(dashboard)))
+    known = {meter.name for meter in meters()}
+    gone = sorted(name for name in asked if re.sub(r"_(bucket|sum|count)$", "", name) not in known)
+    assert not gone, f"{page}:1: not registered in controller/observe: {', '.join(gone)}. Correct the dashboard."
+
+
+def test_ci_can_be_run():
+    assert os.access(ROOT / ".ci/run", os.X_OK), ".ci/run:1: not executable; chmod +x"
+    subprocess.run(["bash", "-n", ROOT / ".ci/run"], check=True)
+
+
+@pytest.mark.parametrize(("path", "exit_code"), [("/healthz", 0), ("/gone", 1)])
+def test_the_probe_tells_life_from_trouble(path, exit_code):
+    class Health(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/healthz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_): ...
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Health) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        answered = _probe(f"127.0.0.1:{server.server_port}", path)
+        server.shutdown()
+        thread.join()
+    assert answered.returncode == exit_code, f"the health check is wrong about {path}: {answered.stderr}"
+    refused = _probe(f"127.0.0.1:{server.server_port}", path)
+    assert refused.returncode == 1, "a dead controller would be called healthy"
+    assert str(server.server_port) in refused.stderr, "nobody would know what was probed"
+
+
+def _probe(address, path):
+    return subprocess.run(
+        [sys.executable, ROOT / "deploy/probe.py", path],
+        env={"TURNOUT_HTTP": address},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
