@@ -112,12 +112,14 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> 
             f"The file system of {path} cannot hold SQLite's write-ahead log.", remedy="Use a local disk."
         )
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("BEGIN IMMEDIATE")  # says now, not at the first append, if the file cannot be written
+    connection.execute("BEGIN IMMEDIATE")
     if fresh:
         for statement in _TABLES:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    # Also when nothing changes: a real write says now, not at the first append, that the file cannot be written.
+    # BEGIN IMMEDIATE alone does not: SQLite takes it for a read when it could open the file only for reading.
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
     if fresh:
         _sync_directory(path.parent)
