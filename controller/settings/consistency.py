@@ -24,7 +24,7 @@ GATEWAYS_MAX = 64
 """Every rollout step asks each of its gateways; more than this is a fleet for several controllers."""
 
 AnySettings: TypeAlias = GatewaySettings | AgentSettings | AccessSettings
-_STEPS: FieldPath = ("spec", "strategy", "steps")
+STEPS: FieldPath = ("spec", "strategy", "steps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,13 @@ def _steps(document: Document, agent: AgentSettings) -> Iterator[Problem]:
         if after.weight_bp < before.weight_bp:
             weights = f"{format_weight(after.weight_bp)} % after {format_weight(before.weight_bp)} %"
             message = f"The weight falls: {weights}."
-            yield document.problem((*_STEPS, index, "weight"), message, "Order the steps so that it never falls.")
+            yield document.problem((*STEPS, index, "weight"), message, "Order the steps so that it never falls.")
     if strategy.type == "blue-green" and strategy.steps:
         remedy = "Remove the steps, or use type: canary."
-        yield document.problem(_STEPS, "A blue-green strategy switches everything at once.", remedy)
+        yield document.problem(STEPS, "A blue-green strategy switches everything at once.", remedy)
     if strategy.type == "ab" and len(strategy.steps) != 1:
         message = f"A test of two versions has one fixed split, not {len(strategy.steps)} steps."
-        yield document.problem(_STEPS, message, "Write one step, such as {weight: 50, hold: 1d}.")
+        yield document.problem(STEPS, message, "Write one step, such as {weight: 50, hold: 1d}.")
 
 
 def _repeated_in_agent(document: Document, agent: AgentSettings) -> Iterator[Problem]:

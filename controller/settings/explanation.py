@@ -45,13 +45,16 @@ def explain(error: ValidationError, document: Document, shape: type[Shape], *, s
 def _refused_value(detail: ErrorDetails, document: Document, path: FieldPath, *, secret: bool) -> Problem:
     while path not in document.lines:  # a short form, such as `indicator: error`, has no line for its inner field
         path = path[:-1]
-    value = "The value" if secret else _as_written(document, path, detail["input"])
-    refused = detail.get("ctx", {}).get("error")
-    if isinstance(refused, RefusedError):
-        subject = "" if refused.value is None else f"{value} "
-        return document.problem((*path, *refused.at), f"{subject}{refused.predicate}.", refused.remedy)
     if detail["input"] is None:
         return document.problem(path, "is empty.", "Give it a value, or remove the line.")
+    refused = detail.get("ctx", {}).get("error")
+    if isinstance(refused, RefusedError):
+        path = (*path, *refused.at)
+        subject = (
+            "" if refused.value is None else f"{'The value' if secret else _as_written(document, path, refused.value)} "
+        )
+        return document.problem(path, f"{subject}{refused.predicate}.", refused.remedy)
+    value = "The value" if secret else _as_written(document, path, detail["input"])
     message, remedy = _sentence(detail, document.texts.get(path, ""), value)
     return document.problem(path, message, remedy)
 
