@@ -14,6 +14,7 @@ import threading
 import pytest
 import yaml
 
+from controller.settings.loading import loads
 from tests.tidy.surface import meters
 from tests.tidy.tree import ROOT, files, text
 
@@ -96,6 +97,23 @@ def test_the_parts_of_the_manifests_fit_together(pod):
     assert {port["targetPort"] for port in manifest("Service")["spec"]["ports"]} == named, "the Service leads nowhere"
 
 
+@pytest.mark.parametrize("example", ["kubernetes", "compose"])
+def test_the_example_configuration_is_one_that_the_controller_takes(example):
+    written = {
+        "kubernetes": lambda: manifest("ConfigMap")["data"]["turnout.yaml"],
+        "compose": lambda: text("deploy/compose/config/turnout.yaml"),
+    }[example]()
+    loads(written, f"deploy/{example}/turnout.yaml")
+
+
+def test_an_open_api_comes_with_an_access_document(pod):
+    """Beyond loopback the controller refuses to start without one, so the manifests would not work."""
+    (container,) = pod["containers"]
+    address = next(entry["value"] for entry in container["env"] if entry["name"] == "TURNOUT_HTTP")
+    kinds = [document["kind"] for document in yaml.safe_load_all(manifest("ConfigMap")["data"]["turnout.yaml"])]
+    assert address.startswith("127.") or "Access" in kinds, "the API would be open to the network without a token"
+
+
 def test_compose_closes_every_container():
     for name, service in yaml.safe_load(text(COMPOSE))["services"].items():
         assert service["read_only"] is True, f"{COMPOSE}: {name} can change its program"
@@ -106,11 +124,13 @@ def test_compose_closes_every_container():
             source = volume.split(":")[0]
             here = not source.startswith(".") or (ROOT / COMPOSE).parent.joinpath(source).is_dir()
             assert here, f"{COMPOSE}: {name} mounts {source}, which is not in the tree"
-        if "--config-path" in service.get("command", ()):
-            config = service["command"][1].removeprefix("/etc/envoy/")
-            assert (ROOT / "gateway-configs/envoy" / config).is_file(), (
-                f"{COMPOSE}: gateway-configs/envoy/{config} is gone"
-            )
+
+
+def test_compose_starts_the_envoy_that_the_tests_start():
+    option, path = yaml.safe_load(text(COMPOSE))["services"]["envoy"]["command"]
+    bootstrap = path.replace("/etc/envoy/", "gateway-configs/envoy/")
+    assert option == "--config-path", f"{COMPOSE}: Envoy is started without its bootstrap"
+    assert (ROOT / bootstrap).is_file(), f"{COMPOSE}:1: {bootstrap} does not exist. Name the bootstrap that does."
 
 
 def test_the_unit_is_closed():
