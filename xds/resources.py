@@ -1,7 +1,7 @@
 """Plain values that become xDS resources: pure, encoded once, kept by content.
 
-A value says what turnout means and nothing else that Envoy could do; `resource()`, or `route_table()` for routes, turns it into
-bytes with a version and with references to what it needs.
+A value says what turnout means and nothing else that Envoy could do; `resource()`, or `route_table()` for routes, turns
+it into bytes with a version and with references to what it needs.
 """
 
 from xds.clusters import Cluster, FallbackCluster

@@ -5,7 +5,7 @@ once and its bytes are kept by content; a table is the bytes of its name followe
 protobuf messages merge by concatenation. A changed share costs one virtual host, not the table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, lru_cache
@@ -76,8 +76,8 @@ class HashByCookie:
 class Retry:
     """How often a failed request is tried again, and on what (Envoy's `retry_on`).
 
-    With `choose_cluster_again` a retry draws its cluster anew, so that a broken candidate stays invisible to clients while its
-    errors are counted (Envoy's `refresh_cluster_on_retry`).
+    With `choose_cluster_again` a retry draws its cluster anew, so that a broken candidate stays invisible to clients
+    while its errors are counted (Envoy's `refresh_cluster_on_retry`).
     """
 
     retry_on: str = "connect-failure,refused-stream,reset-before-request,gateway-error"
@@ -186,7 +186,7 @@ def share_hosts(claims: Iterable[tuple[Iterable[str], Route]]) -> tuple[VirtualH
     return tuple(VirtualHost(hosts[0], tuple(hosts), entries) for entries, hosts in hosts_of.items())
 
 
-def _check_unique(what: str, values: list[object] | list[str], where: str) -> None:
+def _check_unique(what: str, values: Sequence[object], where: str) -> None:
     seen: set[object] = set()
     for value in values:
         if value in seen:

@@ -1,7 +1,7 @@
 """What one group of nodes should have: immutable, versioned by content, able to say whether it is consistent.
 
-A changed resource replaces one set; the other sets are shared with the snapshot before, as the very same objects. Streams
-rely on that: a set that is the same object needs no look.
+A changed resource replaces one set; the other sets are shared with the snapshot before, as the very same objects.
+Streams rely on that: a set that is the same object needs no look.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,0 +1,192 @@
+"""What one client was sent of one type on one stream, and what it took. Pure.
+
+Three things are kept apart that are easily mixed up: what was sent, what was accepted, and what was refused. A client
+that refuses a response goes on with what it had accepted before; what it refused is not sent to it again until it
+changes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from xds.cache import NOTHING, Delivery, Group, Holdings
+from xds.snapshot import Resource, ResourceSet, ResourceType
+from xds.subscription import Interpretation, Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A response that a client did not take (a NACK).
+
+    Attributes:
+        node_id: who refused.
+        group: its group.
+        type: what it refused, `cds`, `eds`, `lds` or `rds`.
+        generation: of the snapshot that the response was made of.
+        version: of the response.
+        names: the resources in the response; one bad resource is enough to refuse all of them.
+        error: the client's own words.
+    """
+
+    node_id: str
+    group: str
+    type: str
+    generation: int
+    version: str
+    names: tuple[str, ...]
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """A response that was sent and not answered yet."""
+
+    nonce: str
+    generation: int
+    sent_at_s: float
+    delivery: Delivery
+
+
+class Ledger:
+    """The books of one type on one stream.
+
+    Attributes:
+        subscription: what the client asks for.
+        held: what it was sent, taken or not.
+        accepted: what it took.
+        outstanding: the response that it has not answered; there is one at most, so that a client which does not keep
+            up gets the newest state next, and never a backlog.
+        refusal: the last response that it refused, until what was in it changes.
+        settled_on: the set that it has been brought to as far as possible; None when that has to be looked at.
+    """
+
+    def __init__(self, type_: ResourceType) -> None:
+        self.type = type_
+        self.subscription: Subscription | None = None
+        self.held: Holdings = NOTHING
+        self.accepted: Holdings = NOTHING
+        self.outstanding: Outstanding | None = None
+        self.refusal: Refusal | None = None
+        self.settled_on: ResourceSet | None = None
+        self.nonce_sent = ""
+        self.version_sent = ""
+        self.version_accepted = ""
+        self._refused: Mapping[str, Resource] = NOTHING
+        self._sends = (0, 0)
+
+    def ask(self, interpretation: Interpretation, group: Group) -> None:
+        """Take what a request asks for."""
+        before, after = self.subscription, interpretation.subscription
+        if after is before and not interpretation.forgotten:
+            return
+        self.subscription = after
+        self.settled_on = None
+        if interpretation.forgotten:
+            self.forget(interpretation.forgotten, group)
+        if before is not None and (before.wildcard or before.names - after.names):
+            dropped = frozenset(name for name in self.held if not after.covers(name))
+            self.forget(dropped, group)
+            self.accepted = group.without(self.accepted, dropped)
+            self._refused = group.without(self._refused, dropped)
+            self._clear_refusal()
+
+    def claim(self, versions: Mapping[str, str]) -> None:
+        """Take a client's word for what it has from an earlier stream."""
+        assert self.subscription is not None, "a client claims together with its first request"
+        claimed = {
+            name: Resource(self.type, name, version, b"")
+            for name, version in versions.items()
+            if self.subscription.covers(name)
+        }
+        self.held = self.accepted = MappingProxyType(claimed)
+
+    def forget(self, names: frozenset[str], group: Group) -> None:
+        """Count some names as not sent, so that they are sent again."""
+        held = group.without(self.held, names)
+        if held is not self.held:
+            self.held = held
+            self.settled_on = None
+
+    def next_nonce(self, generation: int) -> str:
+        """Return a nonce that was not on this stream before, and that streams in the same state have in common."""
+        count = self._sends[1] + 1 if self._sends[0] == generation else 0
+        self._sends = (generation, count)
+        return f"{generation}.{self.type.label}.{count}"
+
+    def sent(self, outstanding: Outstanding) -> None:
+        """Note a response that is being sent."""
+        delivery = outstanding.delivery
+        self.outstanding = outstanding
+        self.held = delivery.after
+        self.nonce_sent = outstanding.nonce
+        self.version_sent = delivery.version
+        self.settled_on = None
+        if self._refused:
+            # In state of the world a set is sent whole: what was refused goes along with what is new.
+            sent = {resource.name for resource in delivery.resources}
+            self._refused = {name: resource for name, resource in self._refused.items() if name not in sent}
+            self._clear_refusal()
+
+    def settle(self, delivery: Delivery, target: ResourceSet) -> None:
+        """Note that there is nothing to send: what the client holds is what it should hold."""
+        if self.accepted is self.held:
+            self.accepted = delivery.after
+        else:
+            # After a refusal the two differ, yet what is silently gone is gone from both.
+            still = {name: resource for name, resource in self.accepted.items() if name in delivery.after}
+            self.accepted = MappingProxyType(still)
+        self.held = delivery.after
+        self.settled_on = target if delivery.complete else None
+
+    def ack(self) -> Outstanding | None:
+        """Note that the last response was taken, and return it; None when that was known."""
+        answered, self.outstanding = self.outstanding, None
+        if answered is not None:
+            self.accepted = self._accepted(answered.delivery.after)
+            self.version_accepted = answered.delivery.version
+        return answered
+
+    def _accepted(self, after: Holdings) -> Holdings:
+        if not self._refused:
+            return after
+        merged = {name: resource for name, resource in after.items() if name not in self._refused}
+        merged.update((name, self.accepted[name]) for name in self._refused if name in self.accepted)
+        return MappingProxyType(merged)
+
+    def nack(self, node_id: str, group: str, error: str) -> Refusal | None:
+        """Note that the last response was refused, and return the refusal; None when that was known."""
+        answered, self.outstanding = self.outstanding, None
+        if answered is None:
+            return None
+        resources = answered.delivery.resources
+        self._refused = {**self._refused, **{resource.name: resource for resource in resources}}
+        self.refusal = Refusal(
+            node_id,
+            group,
+            self.type.label,
+            answered.generation,
+            answered.delivery.version,
+            tuple(resource.name for resource in resources),
+            error,
+        )
+        return self.refusal
+
+    def reconsider(self, target: ResourceSet, group: Group) -> frozenset[str]:
+        """Return the names that stay refused; when one of them has changed, all are to be sent again.
+
+        One bad resource makes a client refuse all that came with it, so the good ones must come again with the cure.
+        """
+        if not self._refused:
+            return frozenset()
+        refused = frozenset(self._refused)
+        wanted = target.resources
+        if all(name in wanted and wanted[name].body == resource.body for name, resource in self._refused.items()):
+            return refused
+        self._refused = NOTHING
+        self._clear_refusal()
+        self.forget(refused, group)
+        return frozenset()
+
+    def _clear_refusal(self) -> None:
+        if not self._refused:
+            self.refusal = None

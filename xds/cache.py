@@ -1,0 +1,203 @@
+"""The current snapshot of each group, and what it takes to bring a client there. Pure.
+
+What a client gets depends on what it holds, what it asks for and what it should have, and on nothing else. A thousand
+streams of a group that are in the same state are therefore one case: the difference is worked out once and its response
+encoded once, whatever the number of streams.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeVar, cast
+
+from xds.envelope import encode_response
+from xds.errors import SnapshotError
+from xds.snapshot import Resource, ResourceSet, ResourceType, Snapshot, content_version
+from xds.subscription import Mode, Subscription
+
+Holdings = Mapping[str, Resource]
+"""Resources that a client has, by name. Never changed once made: streams in the same state share one object."""
+
+NOTHING: Holdings = MappingProxyType({})
+
+T = TypeVar("T")
+
+SHARED_MAX = 1_024
+PROBLEMS_NAMED_MAX = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """The way from what a client holds to what it should hold.
+
+    Attributes:
+        resources: what is sent; empty together with `removed` when there is nothing to say.
+        removed: names that are gone.
+        after: what the client holds once it has taken this.
+        version: of the state that the response describes.
+        complete: whether `after` is all that the snapshot has for this subscription.
+    """
+
+    mode: Mode
+    type: ResourceType
+    resources: tuple[Resource, ...]
+    removed: tuple[str, ...]
+    after: Holdings
+    version: str
+    complete: bool
+    _encoded: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing needs to be sent."""
+        return not self.resources and not self.removed
+
+    def encode(self, nonce: str) -> bytes:
+        """Return the response in bytes: encoded once per nonce, and streams in the same state use the same nonce."""
+        encoded = self._encoded.get(nonce)
+        if encoded is None:
+            encoded = encode_response(self.mode, self.type, self.version, nonce, self.resources, self.removed)
+            self._encoded[nonce] = encoded
+        return encoded
+
+
+def deliver(
+    mode: Mode, target: ResourceSet, subscription: Subscription, held: Holdings, withheld: frozenset[str]
+) -> Delivery:
+    """Work out what to send.
+
+    Args:
+        mode: in state of the world, clusters and listeners are always sent as the whole set, and a missing route
+            table or endpoint set is not a removal.
+        target: what the group should have.
+        subscription: what the client asks for.
+        held: what it has.
+        withheld: names for which the client has to keep what it holds, for now.
+    """
+    after = _after(target, subscription, held, withheld)
+    changed = tuple(resource for name, resource in after.items() if held.get(name) != resource)
+    removed = tuple(name for name in held if name not in after)
+    version = target.version if not withheld else content_version(after.values())
+    if mode is Mode.STATE_OF_THE_WORLD:
+        # An empty set is never the first thing that a client hears: to it, that would be the loss of everything.
+        whole = target.type.full_state and bool(changed or removed)
+        resources = tuple(after.values()) if whole else changed
+        removed = removed if whole else ()
+        return Delivery(mode, target.type, resources, removed, after, version, complete=not withheld)
+    return Delivery(mode, target.type, changed, removed, after, version, complete=not withheld)
+
+
+def _after(target: ResourceSet, subscription: Subscription, held: Holdings, withheld: frozenset[str]) -> Holdings:
+    if subscription.wildcard and not withheld:
+        return target.resources
+    resources = target.resources
+    names = resources if subscription.wildcard else [name for name in subscription.names if name in resources]
+    after = {name: resources[name] for name in names if name not in withheld}
+    after.update((name, held[name]) for name in withheld if name in held)
+    return MappingProxyType(after)
+
+
+class Group:
+    """The nodes that share a snapshot: those whose `node.cluster` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.snapshot: Snapshot | None = None
+        self.generation = 0
+        self.watchers: set[Callable[[], None]] = set()
+        # Results are kept by the identity of the holdings they are about, and keep those alive with them.
+        self._shared: dict[tuple[object, ...], tuple[object, object]] = {}
+
+    def become(self, snapshot: Snapshot) -> None:
+        """Take a new snapshot and wake whoever watches."""
+        self.snapshot = snapshot
+        self.generation += 1
+        self._shared.clear()
+        for wake in tuple(self.watchers):
+            wake()
+
+    def deliver(
+        self, mode: Mode, type_: ResourceType, subscription: Subscription, held: Holdings, withheld: frozenset[str]
+    ) -> Delivery:
+        """Return what `deliver` says, worked out once for all streams in this state."""
+        assert self.snapshot is not None, "nothing is delivered before there is a snapshot"
+        target = self.snapshot.sets[type_]
+        key = (mode, type_, id(held), subscription, withheld)
+        return self._share(key, held, lambda: deliver(mode, target, subscription, held, withheld))
+
+    def without(self, held: Holdings, names: frozenset[str]) -> Holdings:
+        """Return the holdings less some names; the same object when it has none of them."""
+        if not held or names.isdisjoint(held):
+            return held
+        return self._share(
+            ("without", id(held), names),
+            held,
+            lambda: MappingProxyType({name: resource for name, resource in held.items() if name not in names}),
+        )
+
+    def gone(self, held: Holdings, type_: ResourceType) -> frozenset[str]:
+        """Return the names that are held and are not in the snapshot."""
+        assert self.snapshot is not None, "nothing is gone before there is a snapshot"
+        target = self.snapshot.sets[type_].resources
+        if held is target:
+            return frozenset()
+        return self._share(("gone", id(held), type_), held, lambda: frozenset(held.keys() - target.keys()))
+
+    def needed(self, held: Holdings, type_: ResourceType) -> frozenset[str]:
+        """Return the names of a type that the resources held refer to."""
+        return self._share(
+            ("needed", id(held), type_),
+            held,
+            lambda: frozenset(
+                name for resource in held.values() for of_type, name in resource.references if of_type is type_
+            ),
+        )
+
+    def _share(self, key: tuple[object, ...], alive: object, compute: Callable[[], T]) -> T:
+        kept = self._shared.get(key)
+        if kept is None:
+            if len(self._shared) >= SHARED_MAX:
+                self._shared.clear()
+            kept = self._shared[key] = (alive, compute())
+        return cast("T", kept[1])
+
+
+class Cache:
+    """The groups. Nothing is served to one before its first `set`."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, Group] = {}
+
+    def set(self, group: str, snapshot: Snapshot) -> int:
+        """Serve a snapshot to a group from now on, and return its generation; the same content is the same generation.
+
+        Raises:
+            SnapshotError: it refers to what it does not hold. What is served goes on.
+        """
+        problems = snapshot.problems()
+        if problems:
+            raise SnapshotError(
+                f"The snapshot for {group!r} has {len(problems)} problems: " + " ".join(problems[:PROBLEMS_NAMED_MAX])
+            )
+        entry = self.group(group)
+        shared = snapshot if entry.snapshot is None else snapshot.sharing(entry.snapshot)
+        if shared is not entry.snapshot:
+            entry.become(shared)
+        return entry.generation
+
+    def group(self, name: str) -> Group:
+        """Return a group, made on first mention: its nodes may connect before it has a snapshot."""
+        return self._groups.setdefault(name, Group(name))
+
+    def snapshot(self, group: str) -> Snapshot | None:
+        """Return what is served to a group; None when that is nothing yet."""
+        entry = self._groups.get(group)
+        return entry.snapshot if entry else None
+
+    def release(self, group: Group) -> None:
+        """Forget a group that has neither a snapshot nor a stream, so that strangers cannot fill the memory."""
+        if group.snapshot is None and not group.watchers:
+            self._groups.pop(group.name, None)
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(tuple(self._groups.values()))

@@ -1,0 +1,382 @@
+"""The server: the only place that knows gRPC. It carries bytes between subscribers and the pure parts.
+
+A stream has two ends that never wait for each other: one task reads requests into it, the other writes what `pull`
+gives as fast as the subscriber takes it. A subscriber that stalls delays nobody else.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from xds.acks import Refusal
+from xds.cache import Cache, Group
+from xds.client_status import client_status
+from xds.counters import Counters
+from xds.envelope import Node
+from xds.errors import ListenError, MalformedRequestError
+from xds.load_reports import LoadReport, LoadReportStream
+from xds.rate import TokenBucket
+from xds.roster import Confirmation, NodeStatus, Roster
+from xds.snapshot import Snapshot
+from xds.stream import AdsStream, Meter
+from xds.subscription import Mode
+
+logger = logging.getLogger(__name__)
+
+WARNED_MAX = 1_024
+LOAD_REPORT_INTERVAL_S = 1.0
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+EOF = getattr(grpc.aio, "EOF")  # noqa: B009 -- grpc-stubs leaves it out
+Ending = tuple[grpc.StatusCode, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What subscribers may ask of the server.
+
+    Attributes:
+        streams_max: open at once, of all services together; one more is refused with RESOURCE_EXHAUSTED.
+        request_bytes_max: of one message. A request names each endpoint set that is asked for.
+        requests_per_s: of one stream in the long run; faster ones are read later, nothing is lost.
+        requests_burst: of one stream at once: an Envoy that starts asks for everything.
+        rejoin_grace_s: how long a node that has left is still waited for. Envoy comes back after 14 s at most, unless
+            its bootstrap says otherwise.
+        stop_grace_s: how long streams may take to end when the server stops.
+        keepalive_s: how often a silent connection is probed. One that does not answer for as long is closed.
+    """
+
+    streams_max: int = 10_000
+    request_bytes_max: int = 8 * 1024 * 1024
+    requests_per_s: float = 500.0
+    requests_burst: int = 2_000
+    rejoin_grace_s: float = 15.0
+    stop_grace_s: float = 1.0
+    keepalive_s: float = 20.0
+
+
+class XdsServer:
+    """Serves snapshots to the groups' nodes, and takes their load reports.
+
+    Attributes:
+        port: that it listens on, once started.
+        cache: where a snapshot is set for a group. A group without one is not served: its streams are held.
+    """
+
+    def __init__(
+        self,
+        listen: str,
+        *,
+        limits: Limits | None = None,
+        meter: Meter | None = None,
+        on_load_report: Callable[[LoadReport], None] | None = None,
+        credentials: grpc.ServerCredentials | None = None,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare a server; nothing is opened before `start`.
+
+        Args:
+            listen: `HOST:PORT`; port 0 takes a free one.
+            limits: what subscribers may ask; None is the defaults.
+            meter: told what happens; None counts into a `Counters`.
+            on_load_report: called with each load report. It must not raise.
+            credentials: for TLS; None is plain text.
+            now_s: a clock that never goes back.
+        """
+        self.port = 0
+        self.cache = Cache()
+        self._listen = listen
+        self._limits = limits or Limits()
+        self._meter = meter if meter is not None else Counters()
+        self._on_load_report = on_load_report or _ignore
+        self._credentials = credentials
+        self._now_s = now_s
+        self._roster = Roster(rejoin_grace_s=self._limits.rejoin_grace_s)
+        self._server: grpc.aio.Server | None = None
+        self._stopping = False
+        self._wakers: set[Callable[[], None]] = set()
+        self._streams: set[AdsStream] = set()
+        self._streams_open = 0
+        self._warned: set[Node] = set()
+        self._load_report_intervals_s: dict[str, float] = {}
+
+    async def start(self) -> None:
+        """Listen and serve. Raises ListenError when the address cannot be had."""
+        server = grpc.aio.server(options=_options(self._limits))
+        server.add_generic_rpc_handlers(self._handlers())
+        try:
+            if self._credentials is None:
+                self.port = server.add_insecure_port(self._listen)
+            else:
+                self.port = server.add_secure_port(self._listen, self._credentials)
+        except RuntimeError as error:
+            raise ListenError(f"Cannot listen on {self._listen} for xDS. Is another program there?") from error
+        await server.start()
+        self._server = server
+        logger.info("xDS is served on port %d", self.port)
+
+    async def stop(self) -> None:
+        """End all streams with UNAVAILABLE, which makes subscribers come back later, and stop listening."""
+        if self._server is None:
+            return
+        self._stopping = True
+        for wake in tuple(self._wakers):
+            wake()
+        server, self._server = self._server, None
+        await server.stop(self._limits.stop_grace_s)
+
+    async def confirmed(self, group: str, generation: int, timeout_s: float) -> Confirmation:
+        """Wait until every node of a group has taken a generation, until one refuses it, or until the time is up.
+
+        While no node is connected it waits for one. It does not raise on time-out: who is pending is in the answer.
+        """
+        changed = asyncio.Event()
+        ends_s = self._now_s() + timeout_s
+        with self._roster.watch(group, generation, changed.set):
+            while True:
+                now_s = self._now_s()
+                confirmation = self._roster.confirmation(group, generation, now_s)
+                if confirmation.is_final or now_s >= ends_s:
+                    return confirmation
+                grace_ends_s = self._roster.grace_ends_s(group, now_s)
+                wait_s = (ends_s if grace_ends_s is None else min(ends_s, grace_ends_s)) - now_s
+                changed.clear()
+                try:
+                    async with asyncio.timeout(max(wait_s, 0.0)):
+                        await changed.wait()
+                except TimeoutError:
+                    continue
+
+    def nodes(self, group: str) -> tuple[NodeStatus, ...]:
+        """Return the nodes of a group, those that left a moment ago included."""
+        return self._roster.nodes(group, self._now_s())
+
+    def unknown_groups(self) -> tuple[str, ...]:
+        """Return the groups that have nodes connected and no snapshot: their streams are held."""
+        return tuple(name for name in self._roster.groups() if self.cache.snapshot(name) is None)
+
+    def set(self, group: str, snapshot: Snapshot) -> int:
+        """Serve a snapshot to a group, see `Cache.set`."""
+        return self.cache.set(group, snapshot)
+
+    def set_load_report_interval(self, group: str, interval_s: float) -> None:
+        """Have the nodes of a group report their load this often, from now on; those connected are told."""
+        assert interval_s > 0, "an interval lasts"
+        self._load_report_intervals_s[group] = interval_s
+        for wake in tuple(self._wakers):
+            wake()
+
+    def _handlers(self) -> tuple[grpc.GenericRpcHandler[bytes, bytes], ...]:
+        # Without serializers gRPC hands over bytes as they are.
+        discovery = {
+            "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(self._stream_aggregated_resources),
+            "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(self._delta_aggregated_resources),
+        }
+        load_reporting = {"StreamLoadStats": grpc.stream_stream_rpc_method_handler(self._stream_load_stats)}
+        status = {
+            "StreamClientStatus": grpc.stream_stream_rpc_method_handler(self._stream_client_status),
+            "FetchClientStatus": grpc.unary_unary_rpc_method_handler(self._fetch_client_status),
+        }
+        return (
+            grpc.method_handlers_generic_handler("envoy.service.discovery.v3.AggregatedDiscoveryService", discovery),
+            grpc.method_handlers_generic_handler("envoy.service.load_stats.v3.LoadReportingService", load_reporting),
+            grpc.method_handlers_generic_handler("envoy.service.status.v3.ClientStatusDiscoveryService", status),
+        )
+
+    async def _stream_aggregated_resources(self, _requests: AsyncIterator[bytes], context: Context) -> None:
+        await self._discovery(Mode.STATE_OF_THE_WORLD, context)
+
+    async def _delta_aggregated_resources(self, _requests: AsyncIterator[bytes], context: Context) -> None:
+        await self._discovery(Mode.DELTA, context)
+
+    async def _discovery(self, mode: Mode, context: Context) -> None:
+        stream = AdsStream(mode, self.cache, self._roster, self._meter)
+        joined: list[Group] = []
+
+        async with self._admitted(context) as line:
+
+            def receive(data: bytes) -> None:
+                refusal = stream.receive(data, self._now_s())
+                if stream.group is not None and not joined:
+                    joined.append(stream.group)
+                    stream.group.watchers.add(line.wake)
+                    self._opened(stream, mode)
+                if refusal is not None:
+                    _log_refusal(refusal)
+
+            self._streams.add(stream)
+            try:
+                await line.carry(receive, lambda: stream.pull(self._now_s()))
+            finally:
+                self._streams.discard(stream)
+                stream.close(self._now_s())
+                for group in joined:
+                    group.watchers.discard(line.wake)
+                    self.cache.release(group)
+                if stream.node is not None:
+                    logger.info("stream closed node=%r cluster=%r", stream.node.id, stream.node.cluster)
+
+    def _opened(self, stream: AdsStream, mode: Mode) -> None:
+        node, group = stream.node, stream.group
+        assert node is not None, "a stream that has joined has a node"
+        assert group is not None, "a stream that has joined has a group"
+        logger.info("stream opened node=%r cluster=%r mode=%s", node.id, node.cluster, mode.value)
+        if group.snapshot is None and node not in self._warned:
+            if len(self._warned) >= WARNED_MAX:
+                self._warned.clear()
+            self._warned.add(node)
+            logger.warning(
+                "node=%r cluster=%r belongs to no gateway that is served: it is held. "
+                "Set its node.cluster to the name of a gateway, or declare that gateway",
+                node.id,
+                node.cluster,
+            )
+
+    async def _stream_load_stats(self, _requests: AsyncIterator[bytes], context: Context) -> None:
+        stream = LoadReportStream()
+
+        def receive(data: bytes) -> None:
+            report = stream.receive(data)
+            if report is not None:
+                self._on_load_report(report)
+
+        def pull() -> bytes | None:
+            group = stream.node.cluster if stream.node else ""
+            return stream.pull(self._load_report_intervals_s.get(group, LOAD_REPORT_INTERVAL_S))
+
+        async with self._admitted(context) as line:
+            await line.carry(receive, pull)
+
+    async def _stream_client_status(self, _requests: AsyncIterator[bytes], context: Context) -> None:
+        answers: list[bytes] = []
+        async with self._admitted(context) as line:
+            # Only the latest question needs an answer.
+            await line.carry(
+                lambda data: answers.__setitem__(slice(None), [client_status(data, self._streams)]),
+                lambda: answers.pop() if answers else None,
+            )
+
+    async def _fetch_client_status(self, request: bytes, context: Context) -> bytes:
+        try:
+            return client_status(request, self._streams)
+        except MalformedRequestError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            raise
+
+    @asynccontextmanager
+    async def _admitted(self, context: Context) -> AsyncIterator["_Line"]:
+        """Let a stream in when there is room, and make sure that it is woken when the server stops."""
+        if self._stopping:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "The server is stopping.")
+        if self._streams_open >= self._limits.streams_max:
+            logger.warning("stream refused: %d are open, which is the limit", self._streams_open)
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many streams are open.")
+        line = _Line(context, self._limits, self._now_s, lambda: self._stopping)
+        self._streams_open += 1
+        self._wakers.add(line.wake)
+        try:
+            yield line
+        finally:
+            self._wakers.discard(line.wake)
+            self._streams_open -= 1
+
+
+class _Line:
+    """One gRPC stream: carries requests in and responses out until either side ends it."""
+
+    def __init__(
+        self, context: Context, limits: Limits, now_s: Callable[[], float], is_stopping: Callable[[], bool]
+    ) -> None:
+        self._context = context
+        self._now_s = now_s
+        self._is_stopping = is_stopping
+        self._bucket = TokenBucket(limits.requests_per_s, limits.requests_burst, now_s())
+        self._work = asyncio.Event()
+        self._ended: Ending | None = None
+        self.wake = self._work.set
+
+    async def carry(self, receive: Callable[[bytes], None], pull: Callable[[], bytes | None]) -> None:
+        """Carry until the subscriber closes, sends garbage, or the server stops."""
+        async with asyncio.TaskGroup() as tasks:
+            reader = tasks.create_task(self._read(receive))
+            ending = await self._write(pull)
+            reader.cancel()
+        code, details = ending
+        if code is not grpc.StatusCode.OK:
+            await self._context.abort(code, details)
+
+    async def _read(self, receive: Callable[[bytes], None]) -> None:
+        while True:
+            data = await self._context.read()
+            if data is EOF:
+                self._end(grpc.StatusCode.OK, "")
+                return
+            wait_s = self._bucket.take(self._now_s())
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            try:
+                receive(data)
+            except MalformedRequestError as error:
+                logger.warning("stream closed peer=%r: %s", self._context.peer(), error)
+                self._end(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+                return
+            self.wake()
+
+    def _end(self, code: grpc.StatusCode, details: str) -> None:
+        self._ended = (code, details)
+        self.wake()
+
+    async def _write(self, pull: Callable[[], bytes | None]) -> Ending:
+        while True:
+            if self._is_stopping():
+                return grpc.StatusCode.UNAVAILABLE, "The server is stopping."
+            if self._ended is not None:
+                return self._ended
+            data = pull()
+            if data is None:
+                self._work.clear()
+                await self._work.wait()
+            else:
+                await self._context.write(data)
+
+
+def _options(limits: Limits) -> list[tuple[str, Any]]:
+    keepalive_ms = round(limits.keepalive_s * 1000)
+    return [
+        # Without these two, gRPC cancels streams when a thousand nodes connect at once. Spelled with dots; with
+        # underscores they are silently ignored.
+        ("grpc.server.max_pending_requests", limits.streams_max),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * limits.streams_max),
+        ("grpc.max_receive_message_length", limits.request_bytes_max),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.so_reuseport", 0),
+        ("grpc.keepalive_time_ms", keepalive_ms),
+        ("grpc.keepalive_timeout_ms", keepalive_ms),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # Subscribers probe the connection once a second, to notice a dead controller; by default that is an offence.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 100),
+        ("grpc.http2.max_ping_strikes", 0),
+    ]
+
+
+def _log_refusal(refusal: Refusal) -> None:
+    logger.warning(
+        "refused node=%r cluster=%r type=%s generation=%d version=%s: %s",
+        refusal.node_id,
+        refusal.group,
+        refusal.type,
+        refusal.generation,
+        refusal.version,
+        refusal.error,
+    )
+
+
+def _ignore(report: LoadReport) -> None:
+    del report
