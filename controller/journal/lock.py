@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import socket
 from pathlib import Path
 
-from controller.journal.errors import JournalBusyError, JournalError, JournalReadOnlyError
+from controller.journal.errors import JournalBusyError, JournalError, JournalFullError, JournalReadOnlyError
 
 
 class Lock:
@@ -21,12 +22,15 @@ class Lock:
         Raises:
             JournalBusyError: another process has it.
             JournalReadOnlyError: the lock file cannot be made.
+            JournalFullError: there is no room for the lock file.
             JournalError: the file system has no locks.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise JournalFullError(f"There is no room in {path.parent}.", remedy="Free some disk space.") from error
             raise JournalReadOnlyError(
                 f"The journal's directory {path.parent} cannot be written: {error.strerror}.",
                 remedy="Give --state-dir a directory that this user may write.",

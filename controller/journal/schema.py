@@ -52,6 +52,13 @@ _TABLES: Final = (
     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END""",
 )
 
+_NO_ROOM: Final = {
+    sqlite3.SQLITE_FULL,  # ENOSPC
+    sqlite3.SQLITE_IOERR_WRITE,  # EDQUOT, EFBIG; a faulty disk rather fails the fsync
+    sqlite3.SQLITE_IOERR_SHMOPEN,  # whichever of these, for the -shm file's first bytes
+    sqlite3.SQLITE_IOERR_SHMSIZE,  # and for the rest of it
+}
+
 _RESTORE: Final = (
     "Keep the file, restore the state directory from a backup, or start with an empty one; "
     "gateways go on with the split they have. `sqlite3 FILE .recover` gets out what is readable."
@@ -61,14 +68,35 @@ _RESTORE: Final = (
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """Open the file, make its tables when it is new, and check that it is a journal that we know.
 
+    A journal that is already there opens on a full disk too: the controller must be able to read where it was, and to
+    go back. Its appends then fail until there is room.
+
     Raises:
         JournalError: see `Journal.open`.
     """
     if read_only and not path.exists():
         raise JournalMissingError(f"There is no journal at {path}.", remedy="Is --state-dir the controller's?")
     try:
+        return _connect(path, read_only=read_only, shared=True)
+    except (JournalFullError, JournalReadOnlyError) as error:
+        # Perhaps only SQLite's -shm file could not be made, by which several processes share a journal.
+        hopeless = (
+            _size(path.with_name(f"{path.name}-wal")) > 0 if read_only else isinstance(error, JournalReadOnlyError)
+        )
+        if hopeless:
+            raise
+        return _connect(path, read_only=read_only, shared=False)
+
+
+def _connect(path: Path, *, read_only: bool, shared: bool) -> sqlite3.Connection:
+    """Open it shared, or not: a reader takes the file as it lies there, a writer keeps the index of its log in memory.
+
+    Not shared is for when there is no other way: other programs then cannot read while a controller runs.
+    """
+    mode = "mode=rwc" if not read_only else "mode=ro" if shared else "mode=ro&immutable=1"
+    try:
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?{_mode(path, read_only=read_only)}",
+            f"{path.absolute().as_uri()}?{mode}",
             uri=True,
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,  # transactions begin and end where the code says so
@@ -79,7 +107,15 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     try:
         # Bytes that are not UTF-8 must reach the digest's check, instead of failing on the way there.
         connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-        _prepare(connection, path, read_only=read_only)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        if not shared:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        fresh = _check(connection, path)
+        if read_only and fresh:
+            raise JournalMissingError(f"The journal at {path} has not been begun.")
+        if not read_only:
+            _prepare(connection, path, fresh=fresh)
     except sqlite3.Error as error:
         connection.close()
         raise translate(error, path) from error
@@ -89,40 +125,34 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     return connection
 
 
-def _mode(path: Path, *, read_only: bool) -> str:
-    if not read_only:
-        return "mode=rwc"
-    # A reader of a WAL file needs its -shm file, and cannot make one where nothing can be written. There, and only when
-    # there is no -wal, the file on its own is the whole journal.
-    alone = not path.with_name(f"{path.name}-wal").exists() and not os.access(path.parent, os.W_OK)
-    return "mode=ro&immutable=1" if alone else "mode=ro"
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    fresh = _check(connection, path)
-    if read_only:
-        if fresh:
-            raise JournalMissingError(f"The journal at {path} has not been begun.")
-        return
+def _prepare(connection: sqlite3.Connection, path: Path, *, fresh: bool) -> None:
+    """Make a connection that writes, and writes safely."""
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise JournalReadOnlyError(
             f"The file system of {path} cannot hold SQLite's write-ahead log.", remedy="Use a local disk."
         )
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("BEGIN IMMEDIATE")
     if fresh:
+        connection.execute("BEGIN IMMEDIATE")
         for statement in _TABLES:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    # Also when nothing changes: a real write says now, not at the first append, that the file cannot be written.
-    # BEGIN IMMEDIATE alone does not: SQLite takes it for a read when it could open the file only for reading.
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    connection.execute("COMMIT")
-    if fresh:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
         _sync_directory(path.parent)
+        return
+    try:
+        # A write that changes nothing says now, not at the first append, that the file is read-only. BEGIN IMMEDIATE
+        # would not: SQLite takes it for a read when it could open the file only for reading.
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    except sqlite3.Error as error:
+        if not isinstance(translate(error, path), JournalFullError):  # full is no reason not to start: see `connect`
+            raise
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> bool:
@@ -158,9 +188,12 @@ def _sync_directory(path: Path) -> None:
 
 def translate(error: sqlite3.Error, path: Path) -> JournalError:
     """Say in our words what SQLite says with its result codes."""
-    match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
-        case sqlite3.SQLITE_FULL:
-            return JournalFullError(f"There is no room for the journal {path}.", remedy="Free some disk space.")
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    if code in _NO_ROOM:
+        return JournalFullError(
+            f"There is no room for the journal {path}.", remedy="Free some disk space; look at quotas and limits too."
+        )
+    match code & 0xFF:
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
             return JournalReadOnlyError(
                 f"The journal {path} cannot be written: {error}.",
@@ -173,5 +206,5 @@ def translate(error: sqlite3.Error, path: Path) -> JournalError:
         case _:
             return JournalError(
                 f"The journal {path} could not be read or written: {error}.",
-                remedy="Look at the disk: faults, quotas, limits on the size of files.",
+                remedy="Look at the disk.",
             )

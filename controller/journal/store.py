@@ -80,7 +80,7 @@ class Journal:
             JournalDamagedError: it is not a journal, or has broken pages.
             JournalTooNewError: a newer Turnout has written it.
             JournalAlteredError: its end is not where its anchor says (writers only: a reader asks `verify`).
-            JournalFullError: there is no room to begin a new one.
+            JournalFullError: there is no room to begin a new one (one that is there opens on a full disk too).
         """
         lock = None if read_only else Lock(path.with_name(f"{path.name}.lock"))
         try:

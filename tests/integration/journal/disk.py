@@ -42,6 +42,34 @@ def full(path: Path) -> dict[str, object]:
     }
 
 
+def full_from_the_start(path: Path) -> dict[str, object]:
+    """No file may grow at all, from before the journal is opened; later there is room again."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    told: dict[str, object] = {}
+    reader = Journal.open(path, read_only=True)
+    told["reader"] = reader.verify().records
+    reader.close()
+    journal = Journal.open(path)
+    told["replayed"] = [record.seq for record in journal.replay()]
+    rollback = draft("bot", "rolled-back", {}, actor="controller", at_s=2)
+    try:
+        journal.append_all([rollback])
+    except JournalError as error:
+        told["append"] = error.code
+        journal.defer(rollback)
+    try:
+        Journal.open(path.with_name("new.sqlite"))
+    except JournalError as error:
+        told["new"] = error.code
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    journal.flush()
+    told["kinds"] = [record.kind for record in journal.replay()]
+    told["verified"] = journal.verify().records
+    journal.close()
+    return told
+
+
 def read_only(path: Path) -> dict[str, object]:
     """Permissions bind this process; try as a controller and as a reader."""
     told: dict[str, object] = {"writable": os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)}
@@ -57,7 +85,7 @@ def read_only(path: Path) -> dict[str, object]:
 
 
 def main() -> None:
-    act = {"full": full, "read-only": read_only}[sys.argv[1]]
+    act = {"full": full, "full-from-the-start": full_from_the_start, "read-only": read_only}[sys.argv[1]]
     sys.stdout.write(json.dumps(act(Path(sys.argv[2]))))
 
 

@@ -41,11 +41,27 @@ def test_files_that_may_not_grow(tmp_path):
     failed = len(told["failures"])
     assert failed > 0, "the stage was not set: nothing failed"
     assert failed < 200
-    assert set(told["failures"]) == {"journal-unavailable"}
+    assert set(told["failures"]) == {"journal-full"}
     assert told["verified_while_full"] == told["written"], "a failed append must leave the chain whole"
     assert told["numbers"] == list(range(201)), "what was deferred must be written in order, before what is newer"
     assert told["late"] == list(range(told["written"], 200))
     assert told["verified"] == 201
+
+
+def test_a_controller_starts_on_a_full_disk_and_can_go_back(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    journal = Journal.open(path)
+    journal.append("bot", "promoting", {}, actor="ann", at_s=1)
+    journal.close()
+    told = told_by("full-from-the-start", path)
+    assert told == {
+        "reader": 1,
+        "replayed": [1],
+        "append": "journal-full",
+        "new": "journal-full",
+        "kinds": ["promoting", "rolled-back"],
+        "verified": 2,
+    }
 
 
 @pytest.mark.parametrize("what", ["directory", "file"])

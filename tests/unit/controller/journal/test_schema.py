@@ -127,6 +127,9 @@ def test_a_stranger_who_holds_the_file_is_busy(path, monkeypatch):
     ("code", "kind"),
     [
         (sqlite3.SQLITE_FULL, JournalFullError),
+        (sqlite3.SQLITE_IOERR_WRITE, JournalFullError),
+        (sqlite3.SQLITE_IOERR_SHMOPEN, JournalFullError),
+        (sqlite3.SQLITE_IOERR_SHMSIZE, JournalFullError),
         (sqlite3.SQLITE_READONLY_DBMOVED, JournalReadOnlyError),
         (sqlite3.SQLITE_CANTOPEN_ISDIR, JournalReadOnlyError),
         (sqlite3.SQLITE_BUSY_SNAPSHOT, JournalBusyError),

@@ -127,16 +127,6 @@ def test_a_reader_reads_while_a_controller_writes(journal, path):
     other.close()
 
 
-def test_a_reader_where_nothing_can_be_written_needs_no_side_files(path, monkeypatch):
-    three(path)
-    assert not path.with_name("journal.sqlite-wal").exists()
-    monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK)
-    other = reader(path)
-    assert numbers(other) == [1, 2, 3]
-    other.close()
-    assert not path.with_name("journal.sqlite-shm").exists()
-
-
 def test_a_reader_makes_nothing(path):
     with pytest.raises(JournalMissingError):
         reader(path)
