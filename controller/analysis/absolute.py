@@ -25,6 +25,7 @@ ALTERNATIVES = 12
 _ODDS_RATIO_MIN = 1.5
 _ODDS_RATIO_MAX_BELOW = 100.0
 _RATE_TOP = 0.9
+_LOG_IMPOSSIBLE = 1_000.0  # a bad event where none can be: worth any stake
 
 
 @functools.cache
@@ -44,13 +45,18 @@ def alternatives_below(max_rate: float) -> tuple[float, ...]:
 
 def log_factors_alone(counts: Counts, max_rate: float) -> tuple[float, ...]:
     """Log S per alternative against "p <= max_rate"."""
+    if max_rate == 0.0:
+        return (_LOG_IMPOSSIBLE if counts.bad else 0.0,) * ALTERNATIVES
     p0 = clamped(max_rate)
     return tuple(log_likelihood_ratio(counts, p, p0) for p in alternatives_above(max_rate))
 
 
 def log_factors_beside(block: Block, stable_guess: float, max_rate: float, margin: float) -> tuple[float, ...]:
-    """Log S per alternative against "the candidate is no worse than stable + margin"; alone, if stable was idle."""
-    if not block.stable.valid:
+    """Log S per alternative against "the candidate is no worse than stable + margin".
+
+    The factors alone where stable was idle, and for a `max_rate` of 0: "never" knows no excuse.
+    """
+    if not block.stable.valid or max_rate == 0.0:
         return log_factors_alone(block.candidate, max_rate)
     return tuple(
         # A guess that stable's rate itself excuses lies in the null, and bets nothing.

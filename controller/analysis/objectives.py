@@ -17,7 +17,8 @@ class Objective:
     Attributes:
         name: the operator's word for it.
         indicator: whose bad fraction it limits.
-        max: the largest bad fraction allowed, in 0..1 (1 exclusive); None: no absolute objective.
+        max: the largest bad fraction allowed, in 0..1 (1 exclusive); None: no absolute objective. 0 means never: the
+            first bad event is a breach, and no number of good ones shows that there will be none.
         margin: by how much the candidate's bad fraction may exceed stable's, in 0..1 (1 exclusive); None: no relative
             objective.
         guardrail: safety; it gets the larger share of alpha, and promotion needs it shown.

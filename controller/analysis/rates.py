@@ -6,10 +6,7 @@ import math
 from controller.analysis.indicators import Counts
 
 RATE_MIN = 1e-6
-"""No rate that a likelihood is built on is closer to 0 or 1 than this, so that no logarithm is infinite.
-
-An objective of `max: 0%` is thus read as one in a million: the first bad event is a breach.
-"""
+"""No rate that a likelihood is built on is closer to 0 or 1 than this, so that no logarithm is infinite."""
 
 MEMORY_EVENTS = 5_000
 """The running rate forgets beyond this many events: it follows a drift, and yet tells 0.1 % from 1 %."""
@@ -37,18 +34,18 @@ def log_likelihood_ratio(counts: Counts, rate: float, null_rate: float) -> float
 class RunningRate:
     """A track's bad fraction of late: the guess that a relative test fixes before it sees a block."""
 
-    valid: float = _PRIOR_VALID
-    bad: float = _PRIOR_BAD
+    valid: float = 0.0
+    bad: float = 0.0
 
     @property
     def guess(self) -> float:
-        """The bad fraction expected of the next block, clamped."""
-        return clamped(self.bad / self.valid)
+        """The bad fraction expected of the next block; never 0 nor 1, however long the record."""
+        return (self.bad + _PRIOR_BAD) / (self.valid + _PRIOR_VALID)
 
     def seeing(self, counts: Counts) -> "RunningRate":
         """The rate after `counts`; older events weigh less once there are more than MEMORY_EVENTS."""
         valid, bad = self.valid + counts.valid, self.bad + counts.bad
-        keep = min(1.0, MEMORY_EVENTS / valid)
+        keep = min(1.0, MEMORY_EVENTS / valid) if valid else 1.0
         return RunningRate(valid * keep, bad * keep)
 
     def to_record(self) -> list[float]:
