@@ -7,7 +7,7 @@ a :class:`Receipt`, a :class:`Verification`, an :class:`Observation`. It decides
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -222,6 +222,7 @@ class Observation:
         epoch: changes when the counters started again from zero (a restart); counts of two epochs never mix.
         tallies: per version *name*, cumulative counts. A version that is absent was not reported: that is not zero.
         in_flight: per version name, requests now open, streams included. Absent means that it cannot be seen.
+        age_s: how long ago the oldest of these figures was read at the gateway, in seconds.
     """
 
     gateway: str
@@ -229,6 +230,7 @@ class Observation:
     epoch: str
     tallies: Mapping[str, Tally]
     in_flight: Mapping[str, int]
+    age_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,7 @@ class Capabilities:
         mirrors: it can copy requests to the candidate.
         dead_man: it goes back to stable by itself when the controller is gone.
         proves_effect: a confirmation proves that new requests follow the split.
+        observe_every_s: how often it is worth looking at its counters, in seconds.
     """
 
     share_bp_min: int
@@ -252,6 +255,7 @@ class Capabilities:
     mirrors: bool
     dead_man: bool
     proves_effect: bool
+    observe_every_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,8 +304,11 @@ class Adapter(Protocol):
         """What it can do; constant."""
         ...
 
-    async def start(self) -> None:
-        """Begin to listen or to connect. Serves nothing that has not been applied."""
+    async def start(self, assignments: Sequence[Assignment]) -> None:
+        """Begin, knowing every agent of this gateway from the first moment: a gateway must never be told of only some.
+
+        Nothing is confirmed by this; ``apply`` is called for each of them afterwards.
+        """
         ...
 
     async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:

@@ -1,0 +1,147 @@
+"""What a driver writes, and what it finds again after a restart.
+
+Two kinds of records carry an agent's life. A ``transition`` holds an event and the whole state that came of it, so that
+the newest one is enough to go on from, and all of them together can be replayed and compared. ``evidence`` holds the
+new counts of one look at the gateways, written before they are judged, so that the same e-values come out again; every
+``CHECKPOINT_EVERY`` of them, and with every transition that begins a watch, the judge's whole state is written instead.
+Each record says where to find the transition and the checkpoint before it, so that a restart reads only what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from pydantic import TypeAdapter
+
+from controller.analysis.indicators import Block, Counts, Indicator
+from controller.journal.errors import JournalAlteredError
+from controller.journal.records import JSON, Body, Record
+from controller.rollout.events import EVENTS, AnyEvent
+from controller.rollout.state import State
+
+TRANSITION = "transition"
+EVIDENCE = "evidence"
+CHECKPOINT_EVERY = 500
+
+_state = TypeAdapter(State)
+_events = {event.__name__: TypeAdapter(event) for event in EVENTS}
+
+
+class Reader(Protocol):
+    """The part of a journal that a restart needs."""
+
+    async def read(self, agent: str | None = None, *, after_seq: int = 0, limit: int = 1000) -> list[Record]:
+        """The next records in order."""
+        ...
+
+    async def last(self, agent: str | None = None) -> Record | None:
+        """The newest record."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What the journal knows of an agent.
+
+    Attributes:
+        state: where it stood.
+        state_seq: the transition's number.
+        judge: the judge's state at the last checkpoint, as a record; None if no watch was under way.
+        judge_seq: that checkpoint's number; 0 if there is none.
+        looks: (when, blocks) of each look since.
+    """
+
+    state: State
+    state_seq: int
+    judge: Mapping[str, Any] | None = None
+    judge_seq: int = 0
+    looks: tuple[tuple[float, Mapping[Indicator, Block]], ...] = ()
+
+
+def transition_body(event: AnyEvent, state: State, *, judge_seq: int) -> Body:
+    """The body of a transition: the event, what it led to, and where the evidence before it begins."""
+    name = type(event).__name__
+    return {
+        "event": name,
+        "phase": state.phase.value,
+        "split": str(state.split),
+        "why": state.rollout.reason if state.rollout else "",
+        "details": _events[name].dump_python(event, mode="json"),
+        "state": _state.dump_python(state, mode="json"),
+        "judge_seq": judge_seq,
+    }
+
+
+def evidence_body(
+    blocks: Mapping[Indicator, Block], *, state_seq: int, judge_seq: int, judge: Mapping[str, JSON] | None = None
+) -> Body:
+    """The body of a look: candidate's and stable's ``[valid, bad]`` per indicator; a checkpoint with ``judge``."""
+    counts = {name: [block.candidate.to_record(), block.stable.to_record()] for name, block in blocks.items()}
+    body: dict[str, JSON] = {"blocks": cast("JSON", counts), "state_seq": state_seq, "judge_seq": judge_seq}
+    return body if judge is None else {**body, "judge": judge}
+
+
+def event_of(record: Record) -> AnyEvent:
+    """The event of a transition record."""
+    return _events[cast("str", record.body["event"])].validate_python(record.body["details"])
+
+
+def state_of(record: Record) -> State:
+    """The state of a transition record.
+
+    Raises:
+        JournalAlteredError: it breaks an invariant of states.
+    """
+    try:
+        return _state.validate_python(record.body["state"])
+    except (ValueError, AssertionError, KeyError) as error:
+        raise JournalAlteredError(record.seq, f"its state cannot be: {error}") from error
+
+
+async def recall(journal: Reader, agent: str) -> Recalled | None:
+    """What the journal knows of ``agent``; None if it has never heard of it.
+
+    Raises:
+        JournalError: it cannot be read, or cannot be trusted.
+    """
+    last = await journal.last(agent)
+    if last is None:
+        return None
+    state_record = last
+    if last.kind != TRANSITION:
+        state_record = await _at(journal, agent, cast("int", last.body["state_seq"]))
+    state, judge_seq = state_of(state_record), cast("int", last.body["judge_seq"])
+    if last.kind == EVIDENCE and "judge" in last.body:
+        judge_seq = last.seq
+    if judge_seq == 0:
+        return Recalled(state, state_record.seq)
+    checkpoint = await _at(journal, agent, judge_seq)
+    looks = [
+        (record.at_s, _blocks(record)) async for record in _after(journal, agent, judge_seq) if record.kind == EVIDENCE
+    ]
+    judge = cast("Mapping[str, Any]", checkpoint.body["judge"])
+    return Recalled(state, state_record.seq, judge, judge_seq, tuple(looks))
+
+
+def _blocks(record: Record) -> dict[Indicator, Block]:
+    counts = cast("dict[str, list[list[int]]]", record.body["blocks"])
+    return {
+        name: Block(candidate=Counts.from_record(candidate), stable=Counts.from_record(stable))
+        for name, (candidate, stable) in counts.items()
+    }
+
+
+async def _at(journal: Reader, agent: str, seq: int) -> Record:
+    found = await journal.read(agent, after_seq=seq - 1, limit=1)
+    if not found or found[0].seq != seq:
+        raise JournalAlteredError(seq, "a later record of the same agent refers to it, and it is not there")
+    return found[0]
+
+
+async def _after(journal: Reader, agent: str, seq: int) -> AsyncIterator[Record]:
+    while page := await journal.read(agent, after_seq=seq):
+        for record in page:
+            yield record
+        seq = page[-1].seq

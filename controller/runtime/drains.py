@@ -1,0 +1,53 @@
+"""Carrying out a drain: tell the version, watch what is in flight, say how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from adapters.port import Version
+from controller.drain.decision import Drain, decide
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.2
+
+DrainUrl = Callable[[Version, float], Awaitable[None]]
+"""Calls ``version.drain_url`` with the deadline in seconds from now. Raises OSError when it cannot."""
+
+
+async def watch_drain(
+    version: Version,
+    deadline_at_s: float,
+    *,
+    call: DrainUrl,
+    in_flight: Callable[[str], int | None],
+    now_s: Callable[[], float],
+) -> int | None:
+    """Wait until nothing is in flight on ``version``, or its deadline.
+
+    Args:
+        version: what is drained; it is told once, if it wants to be.
+        deadline_at_s: in seconds since the epoch.
+        call: how to tell it.
+        in_flight: requests in flight on a version by its name; None while that cannot be said.
+        now_s: the clock.
+
+    Returns:
+        How many were cut off by the deadline: 0 for a clean end, None when nobody could say.
+    """
+    if version.drain_url is not None:
+        try:
+            await call(version, max(0.0, deadline_at_s - now_s()))
+        except OSError as error:
+            log.warning("%s could not be told to drain, so its streams end when they end: %s", version.name, error)
+    while True:
+        open_now = in_flight(version.name)
+        match decide(open_now, now_s(), deadline_at_s):
+            case Drain.DONE:
+                return 0
+            case Drain.FORCE:
+                return open_now
+            case Drain.WAIT:
+                await asyncio.sleep(LOOK_EVERY_S)

@@ -1,0 +1,329 @@
+"""One driver per agent: the only place that acts. It decides synchronously, writes down, then lets act.
+
+Everything that happens to an agent comes through one bounded inbox, one at a time: operators' commands, what links
+report, what gateways counted, new settings; and timers. The state changes in one place, :meth:`Driver._take`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from controller.analysis.wording import why
+from controller.errors import UnavailableError
+from controller.journal.errors import JournalError
+from controller.journal.records import JSON, Record
+from controller.journal.transitions import (
+    CHECKPOINT_EVERY,
+    EVIDENCE,
+    TRANSITION,
+    Recalled,
+    evidence_body,
+    transition_body,
+)
+from controller.rollout import commands as do
+from controller.rollout import events
+from controller.rollout.machine import step, unfinished
+from controller.rollout.state import RESTING, Phase, State, new_state
+
+from .hands import Hands, Looked, Surroundings
+from .profile import Profile
+from .traffic import Traffic
+from .watch import Watch, blocks_of, watched
+
+log = logging.getLogger(__name__)
+
+INBOX_MAX = 256
+JOURNAL_RETRY_S = 1.0
+"""How long after a failed write the world's events are tried again. Operators are told at once, and try themselves."""
+
+CONTROLLER = "controller"
+"""The actor of what nobody asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    event: events.OperatorEvent
+    answer: asyncio.Future[State]
+
+
+class Driver:
+    """Drives one agent: goes on where the journal ends; one that the journal has never heard of is all stable.
+
+    Attributes:
+        profile: the agent's settings.
+        state: where it stands.
+        watch: the evidence about its candidate.
+        traffic: where its requests go.
+        hands: its tasks, a link to each gateway among them.
+    """
+
+    def __init__(self, profile: Profile, around: Surroundings, recalled: Recalled | None) -> None:
+        self.profile = profile
+        self.around = around
+        self.watch = Watch(profile.judge)
+        self.traffic = Traffic()
+        self._inbox: asyncio.Queue[events.AnyEvent | _Asked | Looked | Profile] = asyncio.Queue(INBOX_MAX)
+        self._unwritten: deque[events.AnyEvent] = deque(maxlen=INBOX_MAX)
+        self._write_again_at_s = 0.0
+        self._confirmed_at_s = around.now_s()
+        self._looks = 0
+        self._state_seq, self._judge_seq = 0, 0
+        self.hands = Hands(profile, around, self._inbox.put, self._in_flight)
+        if recalled is None:
+            gateways = frozenset(profile.gateways)
+            self.state = new_state(profile.agent, profile.stable, gateways, drain_deadline_s=profile.drain_deadline_s)
+        else:
+            self._remember(recalled)
+
+    def _remember(self, recalled: Recalled) -> None:
+        now_s = self.around.now_s()
+        self.state, self._state_seq = recalled.state, recalled.state_seq
+        if recalled.judge is None or self.profile.judge is None or watched(self.state) is None:
+            return
+        self._judge_seq = recalled.judge_seq
+        self.watch.judged = self.profile.judge.from_record(recalled.judge, now_s)
+        for at_s, found in recalled.looks:
+            self.watch.weigh(found, at_s)
+        self.watch.judged = self.profile.judge.resume(self.watch.judged, now_s)
+
+    # --- what others may call -----------------------------------------------------------------------------------------
+
+    async def ask(self, event: events.OperatorEvent) -> State:
+        """Hand in an operator's command, and wait until it is decided and written down.
+
+        Raises:
+            Refusal: it does not fit.
+            UnavailableError: too many wait already.
+            JournalError: it could not be written down, so it was not done.
+        """
+        answer: asyncio.Future[State] = asyncio.get_running_loop().create_future()
+        try:
+            self._inbox.put_nowait(_Asked(event, answer))
+        except asyncio.QueueFull:
+            raise UnavailableError(f"{self.profile.agent}: {INBOX_MAX} commands wait already.") from None
+        return await answer
+
+    async def configure(self, profile: Profile) -> None:
+        """Go on under other settings."""
+        await self._inbox.put(profile)
+
+    # --- the loop -----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Drive until cancelled. What was not finished before a restart is done again."""
+        try:
+            async with self.hands.tasks:
+                self.hands.carry_out(unfinished(self.state), self.state)
+                await self._adjust(self.profile)
+                while True:
+                    await self._turn()
+        finally:
+            self._turn_away()
+
+    async def _turn(self) -> None:
+        """Take the next thing that happens: from the inbox, or a timer."""
+        due_at_s = self._due_at_s()
+        delay_s = None if due_at_s is None else max(0.0, due_at_s - self.around.now_s())
+        try:
+            async with asyncio.timeout(delay_s):
+                item = await self._inbox.get()
+        except TimeoutError:
+            await self._wake()
+            return
+        match item:
+            case _Asked(event, answer):
+                await self._answer(event, answer)
+            case Looked():
+                await self._weigh(item)
+            case Profile():
+                await self._adjust(item)
+            case _:
+                await self._take_or_keep(item)
+
+    def _due_at_s(self) -> float | None:
+        """When to wake up though nothing comes in. While the journal fails, no sooner than its next try."""
+        if self._unwritten:
+            return self._write_again_at_s
+        first = min(self.state.timers.values(), default=None)
+        return None if first is None else max(first, self._write_again_at_s)
+
+    async def _wake(self) -> None:
+        """A timer is due, or it is time to try once more what could not be written down."""
+        now_s = self.around.now_s()
+        for _ in range(len(self._unwritten)):
+            await self._take_or_keep(self._unwritten.popleft())
+        for timer, at_s in sorted(self.state.timers.items(), key=lambda entry: entry[1]):
+            if at_s <= now_s:
+                await self._take_or_keep(events.TimerFired(now_s=now_s, timer=timer), retry=False)
+
+    async def _answer(self, event: events.OperatorEvent, answer: asyncio.Future[State]) -> None:
+        if answer.done():  # the asker has gone
+            return
+        try:
+            state = await self._take(event)  # type: ignore[arg-type]  # every OperatorEvent there is is an AnyEvent
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the asker's to hear
+            outcome: State | Exception = error
+        else:
+            outcome = state
+        if answer.done():
+            return
+        if isinstance(outcome, Exception):
+            answer.set_exception(outcome)
+        else:
+            answer.set_result(outcome)
+
+    async def _take_or_keep(self, event: events.AnyEvent, *, retry: bool = True) -> None:
+        """Take what the world says; if it cannot be written down, say it again to ourselves later."""
+        try:
+            await self._take(event)
+        except JournalError as error:
+            log.error("%s: %s waits: %s", self.profile.agent, type(event).__name__, error)  # noqa: TRY400 - no fault of ours
+            self._write_again_at_s = self.around.now_s() + JOURNAL_RETRY_S
+            if retry:
+                self._unwritten.append(event)
+
+    # --- the one place where the state changes ------------------------------------------------------------------------
+
+    async def _take(self, event: events.AnyEvent) -> State:
+        """Decide, write down, then act. On the way back: act, then write down."""
+        before = self.state
+        after, wanted = step(before, event)
+        if after == before:
+            self.hands.carry_out(wanted, self.state)
+            return after
+        actor = event.actor if isinstance(event, events.OperatorEvent) else CONTROLLER
+        body = transition_body(event, after, judge_seq=self._judge_seq)
+        journal, agent = self.around.journal, self.profile.agent
+        if goes_back(before, after):
+            self._become(after, wanted)
+            journal.append_or_defer(agent, TRANSITION, body, actor=actor, at_s=event.now_s).add_done_callback(
+                self._written_late
+            )
+        else:
+            self._state_seq = (await journal.append(agent, TRANSITION, body, actor=actor, at_s=event.now_s)).seq
+            self._become(after, wanted)
+        await self._follow_watch(before)
+        if _rests(after) and not _rests(before):
+            await self._adjust(self.profile)
+        return self.state
+
+    def _become(self, after: State, wanted: tuple[do.Command, ...]) -> None:
+        before, self.state = self.state, after
+        now_s = self.around.now_s()
+        if after.all_confirmed and not (before.all_confirmed and before.revision == after.revision):
+            self._confirmed_at_s = now_s
+        for gateway in after.confirmed:
+            self.traffic.confirmed(gateway, after.split, now_s)
+        self.traffic.forget(before.gateways - after.gateways)
+        self.hands.carry_out(wanted, self.state)
+
+    def _written_late(self, written: asyncio.Future[Record | None]) -> None:
+        record = None if written.cancelled() else written.result()
+        if record is None:
+            log.error("%s: went back, and could not write it down yet", self.profile.agent)
+        else:
+            self._state_seq = max(self._state_seq, record.seq)
+
+    # --- what comes in ------------------------------------------------------------------------------------------------
+
+    def _in_flight(self, version: str) -> int | None:
+        """Only figures count that were read after every gateway had stopped sending new requests there."""
+        if not self.state.all_confirmed:
+            return None
+        return self.traffic.in_flight(version, self.state.gateways, self._confirmed_at_s)
+
+    async def _weigh(self, looked: Looked) -> None:
+        """Count what is new, write it down, judge it, and say what has changed."""
+        now_s, whom = self.around.now_s(), watched(self.state)
+        new = self.watch.count(looked.observation) if looked.observation else {}
+        if looked.observation:
+            self.traffic.take(looked.observation, new, self.state, now_s)
+        if self.watch.judged is None:
+            return
+        found = blocks_of(new, whom)
+        if found:
+            await self._write_evidence(
+                evidence_body(found, state_seq=self._state_seq, judge_seq=self._judge_seq), now_s
+            )
+            self._looks += 1
+        assessment = self.watch.weigh(found, now_s)
+        if self._looks >= CHECKPOINT_EVERY:
+            await self._checkpoint()
+        if assessment is not None and assessment.verdict is not self.state.verdict:
+            judged = events.Judged(now_s=now_s, verdict=assessment.verdict, detail=why(assessment))
+            await self._take_or_keep(judged, retry=False)
+
+    async def _follow_watch(self, before: State) -> None:
+        """Begin, go on with, or end the watch as the traffic asks."""
+        whom = watched(self.state)
+        if whom == watched(before):
+            return
+        self.watch.end()
+        self._judge_seq = 0
+        if whom is not None:
+            self.watch.begin(self.around.now_s())
+            await self._checkpoint()
+
+    async def _checkpoint(self) -> None:
+        """Write the judge's whole state, so that a restart need not begin at the beginning."""
+        self._looks = 0
+        if self.watch.judge is None or self.watch.judged is None:
+            return
+        record = self.watch.judge.to_record(self.watch.judged)
+        body = evidence_body({}, state_seq=self._state_seq, judge_seq=self._judge_seq, judge=record)
+        written = await self._write_evidence(body, self.around.now_s())
+        self._judge_seq = written.seq if written else self._judge_seq
+
+    async def _write_evidence(self, body: Mapping[str, JSON], now_s: float) -> Record | None:
+        """Evidence that cannot be written is judged all the same: a breach must not wait for a disk."""
+        try:
+            return await self.around.journal.append(self.profile.agent, EVIDENCE, body, actor=CONTROLLER, at_s=now_s)
+        except JournalError as error:
+            log.warning("%s: evidence was not written down: %s", self.profile.agent, error)
+            return None
+
+    # --- settings -----------------------------------------------------------------------------------------------------
+
+    async def _adjust(self, profile: Profile) -> None:
+        """Take over new settings, as far as the present phase lets them."""
+        old, self.profile, self.hands.profile = self.profile, profile, profile
+        now_s, state = self.around.now_s(), self.state
+        if profile.judge != old.judge:
+            self.watch.adopt(profile.judge, now_s)
+        declared = (state.declared, state.declared_candidate, state.gateways, state.drain_deadline_s)
+        if declared != (profile.stable, profile.candidate, frozenset(profile.gateways), profile.drain_deadline_s):
+            event = events.SettingsChanged(
+                now_s=now_s,
+                stable=profile.stable,
+                candidate=profile.candidate,
+                gateways=frozenset(profile.gateways),
+                drain_deadline_s=profile.drain_deadline_s,
+            )
+            await self._take_or_keep(event)
+        if profile.assignment(state) != old.assignment(state) or self.hands.replaced():
+            self.hands.apply(self.state)
+
+    def _turn_away(self) -> None:
+        """Nobody may wait for an answer that will not come."""
+        while not self._inbox.empty():
+            item = self._inbox.get_nowait()
+            if isinstance(item, _Asked) and not item.answer.done():
+                item.answer.set_exception(UnavailableError("The controller is stopping.", remedy="Ask again later."))
+
+
+def _rests(state: State) -> bool:
+    return state.phase in RESTING and not state.serves_candidate
+
+
+def goes_back(before: State, after: State) -> bool:
+    """Whether a change only takes traffic away from the candidate: that is never held up by a disk."""
+    if after.phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK):
+        return True
+    lowered = after.split != before.split and (
+        after.split.candidate_bp <= before.split.candidate_bp and after.split.mirror_bp <= before.split.mirror_bp
+    )
+    return lowered and after.stable == before.stable

@@ -1,0 +1,147 @@
+"""All the agents and all the gateways: brought up together from the journal, changed together when settings change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from adapters.port import Adapter, Assignment
+from controller.errors import NotFoundError
+from controller.journal.transitions import recall
+
+from .driver import Driver
+from .hands import Surroundings
+from .profile import Profile
+from .tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+RESTART_MIN_S, RESTART_MAX_S = 0.5, 30.0
+"""How long a driver that failed waits before it begins again from the journal; doubles from one to the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayProfile:
+    """One gateway of the operator's settings. ``options`` is its adapter's own business; equal means unchanged."""
+
+    name: str
+    kind: str
+    options: object
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Everything that the settings name."""
+
+    gateways: Mapping[str, GatewayProfile] = field(default_factory=dict)
+    agents: Mapping[str, Profile] = field(default_factory=dict)
+
+
+class Fleet:
+    """The drivers and their gateways.
+
+    Args:
+        make: builds the adapter of a gateway.
+        around: what drivers act upon; its ``adapters`` are the fleet's own.
+
+    Attributes:
+        roster: what the settings name now.
+        adapters: every gateway, by name.
+        drivers: every agent, by name.
+    """
+
+    def __init__(self, make: Callable[[GatewayProfile], Adapter], around: Surroundings) -> None:
+        self.roster = Roster()
+        self.adapters: dict[str, Adapter] = {}
+        self.drivers: dict[str, Driver] = {}
+        self._make = make
+        self._around = replace(around, adapters=self.adapters)
+        self._tasks = Tasks()
+
+    def driver(self, agent: str) -> Driver:
+        """The driver of an agent. Raises NotFoundError."""
+        try:
+            return self.drivers[agent]
+        except KeyError:
+            known = ", ".join(sorted(self.drivers)) or "none"
+            raise NotFoundError(f"There is no agent {agent!r}.", remedy=f"The agents are: {known}.") from None
+
+    async def run(self, roster: Roster, ready: asyncio.Event) -> None:
+        """Bring everything up, set ``ready``, and go on until cancelled; then let go of the gateways.
+
+        Every agent is recalled before the first gateway is told anything, and a gateway is told of all its agents at
+        once: one that hears of only some would drop the others' traffic.
+        """
+        try:
+            async with self._tasks:
+                await self.configure(roster)
+                ready.set()
+                await asyncio.get_running_loop().create_future()
+        finally:
+            for adapter in self.adapters.values():
+                await adapter.close()
+
+    async def configure(self, roster: Roster) -> None:
+        """Make the fleet what ``roster`` says. What has not changed is not touched.
+
+        Raises:
+            JournalError: an agent's past cannot be read.
+        """
+        drivers = {
+            name: Driver(profile, self._around, await recall(self._around.journal, name))
+            for name, profile in roster.agents.items()
+            if name not in self.drivers
+        }
+        await self._dismiss(self.drivers.keys() - roster.agents.keys())
+        self.drivers.update(drivers)
+        await self._replace_gateways(roster)
+        self.roster = roster
+        for name, profile in roster.agents.items():
+            if name in drivers:
+                self._tasks.start(f"driver {name}", self._drive(name))
+            else:
+                await self.drivers[name].configure(profile)
+        await self._close(self.adapters.keys() - roster.gateways.keys())
+
+    async def _replace_gateways(self, roster: Roster) -> None:
+        """Start the gateways that are new or have other options; the agents that they carry come with them."""
+        for name, gateway in roster.gateways.items():
+            if self.roster.gateways.get(name) == gateway:
+                continue
+            await self._close({name} & self.adapters.keys())
+            adapter = self._make(gateway)
+            await adapter.start(self._assignments(name, roster))
+            self.adapters[name] = adapter
+
+    def _assignments(self, gateway: str, roster: Roster) -> list[Assignment]:
+        return [
+            profile.assignment(self.drivers[name].state)
+            for name, profile in sorted(roster.agents.items())
+            if gateway in profile.gateways
+        ]
+
+    async def _dismiss(self, agents: set[str]) -> None:
+        for name in agents:
+            self._tasks.stop(f"driver {name}")
+            driver = self.drivers.pop(name)
+            for gateway in driver.profile.gateways:
+                await self.adapters[gateway].remove(name)
+
+    async def _close(self, gateways: set[str]) -> None:
+        for name in gateways:
+            await self.adapters.pop(name).close()
+
+    async def _drive(self, name: str) -> None:
+        """Run a driver; one that fails begins again from the journal, and takes nobody with it."""
+        retry_s = RESTART_MIN_S
+        while True:
+            try:
+                await self.drivers[name].run()
+            except Exception:
+                log.exception("the driver of %s failed; it begins again from the journal in %g s", name, retry_s)
+            await asyncio.sleep(retry_s)
+            retry_s = min(retry_s * 2, RESTART_MAX_S)
+            profile = self.drivers[name].profile
+            self.drivers[name] = Driver(profile, self._around, await recall(self._around.journal, name))

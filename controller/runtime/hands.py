@@ -1,0 +1,174 @@
+"""Carrying out commands: what the driver decided, done by tasks that report back to its inbox."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from adapters.port import Adapter, GatewayError, Observation, Receipt, Version
+from controller.evolution.gates import refusal
+from controller.journal.writer import AsyncJournal
+from controller.rollout import commands as do
+from controller.rollout import events
+from controller.rollout.state import Phase, State
+
+from .broadcast import Broadcast
+from .drains import DrainUrl, watch_drain
+from .link import Link
+from .profile import Profile
+from .reach import Connect, until_reached
+from .tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+OBSERVE_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a driver acts upon. All of it can be simulated.
+
+    Attributes:
+        adapters: every gateway, by name.
+        journal: where events are written down before they are acted upon.
+        broadcast: hears every decision.
+        now_s: the clock, in seconds since the epoch.
+        connect: opens a connection to (host, port), to see whether somebody answers.
+        call_drain_url: tells a version that it drains.
+        report: hears every receipt (agent, receipt), for meters.
+    """
+
+    adapters: Mapping[str, Adapter]
+    journal: AsyncJournal
+    broadcast: Broadcast
+    now_s: Callable[[], float]
+    connect: Connect
+    call_drain_url: DrainUrl
+    report: Callable[[str, Receipt], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one look at a gateway brought; None when it could not be read."""
+
+    gateway: str
+    observation: Observation | None
+
+
+class Hands:
+    """The tasks of one driver: a link and a look per gateway, a probe, and a drain per version.
+
+    Args:
+        profile: the agent's settings; replaced when they change.
+        around: what is acted upon.
+        tell: the driver's inbox.
+        in_flight: requests in flight on a version, by its name; None while that cannot be said.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        around: Surroundings,
+        tell: Callable[[events.AnyEvent | Looked], Awaitable[None]],
+        in_flight: Callable[[str], int | None],
+    ) -> None:
+        self.profile = profile
+        self.links: dict[str, Link] = {}
+        self.tasks = Tasks()
+        self._draining: set[str] = set()
+        self._around = around
+        self._tell = tell
+        self._in_flight = in_flight
+
+    def carry_out(self, wanted: Iterable[do.Command], state: State) -> None:
+        """Start whatever ``wanted`` asks for. Never blocks."""
+        if state.phase is not Phase.DEPLOYING:
+            self.tasks.stop("probe")
+        for void in self._draining - {drain.version.name for drain in state.drains}:
+            self._draining.discard(void)
+            self.tasks.stop(f"drain {void}")
+        for command in wanted:
+            match command:
+                case do.Apply():
+                    self.apply(state)
+                case do.Probe(rollout_id):
+                    assert state.candidate is not None
+                    self.tasks.start("probe", self._probe(rollout_id, state.candidate))
+                case do.CheckGates():
+                    self.tasks.start("gates", self._check_gates(state))
+                case do.DrainVersion(version, deadline_at_s):
+                    self._draining.add(version.name)
+                    self.tasks.start(f"drain {version.name}", self._drain(version, deadline_at_s))
+                case do.Announce(what, text):
+                    self._announce(what, text, state)
+
+    def apply(self, state: State) -> None:
+        """Tell every gateway at once; none waits for another."""
+        for gone in (self.links.keys() - state.gateways) | self.replaced():
+            del self.links[gone]
+            self.tasks.stop(f"link {gone}")
+            self.tasks.stop(f"look {gone}")
+        assignment = self.profile.assignment(state)
+        for name in sorted(state.gateways):
+            if name not in self.links:
+                self._connect(name)
+            self.links[name].want(assignment, state.revision)
+
+    def replaced(self) -> set[str]:
+        """Gateways that have another adapter than when their link was made."""
+        adapters = self._around.adapters
+        return {name for name, link in self.links.items() if adapters.get(name) is not link.adapter}
+
+    def _connect(self, name: str) -> None:
+        around, agent = self._around, self.profile.agent
+        adapter = around.adapters[name]
+
+        def report(receipt: Receipt) -> None:
+            around.report(agent, receipt)
+
+        self.links[name] = Link(adapter, tell=self._tell, now_s=around.now_s, report=report)
+        self.tasks.start(f"link {name}", self.links[name].run())
+        self.tasks.start(f"look {name}", self._look(adapter))
+
+    async def _check_gates(self, state: State) -> None:
+        rollout, now_s = state.rollout, self._around.now_s()
+        assert rollout is not None
+        gate, last = self.profile.gate, state.deployed_at_s
+        why = refusal(gate, score=rollout.score, last_served_at_s=last, now_s=now_s)
+        await self._tell(
+            events.GatesRefused(now_s=now_s, rollout_id=rollout.id, detail=why)
+            if why
+            else events.GatesPassed(now_s=now_s, rollout_id=rollout.id)
+        )
+
+    async def _probe(self, rollout_id: str, candidate: Version) -> None:
+        await until_reached(candidate, self._around.connect)
+        await self._tell(events.CandidateReached(now_s=self._around.now_s(), rollout_id=rollout_id))
+
+    async def _drain(self, version: Version, deadline_at_s: float) -> None:
+        around = self._around
+        cut = await watch_drain(
+            version, deadline_at_s, call=around.call_drain_url, in_flight=self._in_flight, now_s=around.now_s
+        )
+        await self._tell(
+            events.Drained(now_s=around.now_s(), version_name=version.name, deadline_at_s=deadline_at_s, cut=cut)
+        )
+
+    def _announce(self, what: str, text: str, state: State) -> None:
+        log.info("%s: %s: %s", state.agent, what, text)
+        facts = {"phase": state.phase.value, "candidate_percent": state.split.candidate_bp / 100}
+        self._around.broadcast.publish(self._around.now_s(), state.agent, what, text, facts)
+
+    async def _look(self, adapter: Adapter) -> None:
+        """Read a gateway's counters again and again. A look that fails is still a look: time passes without data."""
+        while True:
+            observation = None
+            try:
+                async with asyncio.timeout(OBSERVE_TIMEOUT_S):
+                    observation = await adapter.observe(self.profile.agent)
+            except (GatewayError, TimeoutError) as error:
+                log.debug("%s: %s cannot be observed: %s", self.profile.agent, adapter.name, error)
+            await self._tell(Looked(adapter.name, observation))
+            await asyncio.sleep(adapter.capabilities.observe_every_s)

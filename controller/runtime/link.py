@@ -1,0 +1,146 @@
+"""One agent at one gateway: asks until what is wanted is confirmed, and asks again when it no longer stands.
+
+A link is level-triggered. It knows only the newest assignment; a newer one interrupts whatever it is doing, so that a
+rollback never waits behind a step that a gateway is slow to confirm. Links know nothing of each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from adapters.port import ALL_STABLE, Adapter, Applied, Assignment, GatewayError, Proof, Receipt, Split
+from controller.rollout.events import Confirmed, Refused
+
+log = logging.getLogger(__name__)
+
+APPLY_TIMEOUT_S = 10.0
+"""How long one attempt may take; then it is reported as unconfirmed, and tried again."""
+
+RETRY_MIN_S, RETRY_MAX_S = 0.1, 5.0
+"""Doubles from one to the other, for ever: a gateway that comes back is told within seconds."""
+
+VERIFY_EVERY_S = 5.0
+"""How often a confirmed gateway is read back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a gateway is to take."""
+
+    assignment: Assignment
+    revision: int
+
+
+class Link:
+    """Keeps one gateway at what is wanted of it.
+
+    Args:
+        adapter: the gateway.
+        tell: takes Confirmed and Refused events.
+        now_s: the clock of events, in seconds since the epoch.
+        report: hears every receipt, for meters.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        *,
+        tell: Callable[[Confirmed | Refused], Awaitable[None]],
+        now_s: Callable[[], float],
+        report: Callable[[Receipt], None],
+    ) -> None:
+        self.adapter = adapter
+        self._tell = tell
+        self._now_s = now_s
+        self._report = report
+        self._wanted: Wanted | None = None
+        self._news = asyncio.Event()
+        self._scope: asyncio.Timeout | None = None
+        self.receipt: Receipt | None = None
+        self.confirmed: Split | None = None
+
+    def want(self, assignment: Assignment, revision: int) -> None:
+        """Make this the newest that is wanted. Interrupts an older attempt; never blocks."""
+        self._wanted = Wanted(assignment, revision)
+        self._news.set()
+        if self._scope is not None:
+            self._scope.reschedule(asyncio.get_running_loop().time())
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            assert self._wanted is not None
+            if await self._insist(self._wanted):
+                await self._guard(self._wanted)
+
+    async def _insist(self, wanted: Wanted) -> bool:
+        """Try until the gateway answers; False when something newer is wanted, or a step forward is refused.
+
+        The way back is asked for again even where it was refused.
+        """
+        retry_s = RETRY_MIN_S
+        while not self._news.is_set():
+            receipt = await self._attempt(wanted.assignment)
+            if receipt is None:
+                continue
+            self.receipt = receipt
+            self._report(receipt)
+            gateway, now_s = self.adapter.name, self._now_s()
+            match receipt.outcome:
+                case Applied.CONFIRMED:
+                    self.confirmed = wanted.assignment.split
+                    await self._tell(Confirmed(now_s=now_s, gateway=gateway, revision=wanted.revision))
+                    return True
+                case Applied.REFUSED:
+                    detail = receipt.detail
+                    await self._tell(Refused(now_s=now_s, gateway=gateway, revision=wanted.revision, detail=detail))
+                    if wanted.assignment.split != ALL_STABLE:
+                        return False
+                case _:
+                    pass
+            log.warning(
+                "%s does not confirm %s for %s (%s): %s; trying again in %g s",
+                *(gateway, wanted.assignment.split, wanted.assignment.agent),
+                *(receipt.outcome.value, receipt.detail, retry_s),
+            )
+            await self._news_within(retry_s)
+            retry_s = min(retry_s * 2, RETRY_MAX_S)
+        return False
+
+    async def _attempt(self, assignment: Assignment) -> Receipt | None:
+        """One try; None when something newer interrupted it."""
+        try:
+            async with asyncio.timeout(None) as self._scope:
+                return await self.adapter.apply(assignment, timeout_s=APPLY_TIMEOUT_S)
+        except TimeoutError:
+            if self._news.is_set():
+                return None
+            raise
+        except GatewayError as error:
+            return Receipt(self.adapter.name, Applied.UNREACHABLE, assignment.split, str(error))
+        finally:
+            self._scope = None
+
+    async def _guard(self, wanted: Wanted) -> None:
+        """Read a confirmed gateway back from time to time, and apply again what no longer stands."""
+        while not await self._news_within(VERIFY_EVERY_S):
+            found = await self.adapter.verify(wanted.assignment.agent)
+            if found.proof in (Proof.APPLIED, Proof.UNPROVABLE):
+                continue
+            log.warning("%s: %s is %s: %s", found.gateway, wanted.assignment.agent, found.proof.value, found.detail)
+            self.confirmed = None
+            if not await self._insist(wanted):
+                return
+
+    async def _news_within(self, delay_s: float) -> bool:
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,48 @@
+"""Finding out whether a version's endpoints answer, before any request is guided to them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from adapters.port import Version
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 2.0
+RETRY_S = 0.5
+
+Connect = Callable[[str, int], Awaitable[None]]
+"""Opens and closes a connection to (host, port); raises OSError when nobody answers."""
+
+
+async def connect(host: str, port: int) -> None:
+    """Open a TCP connection and close it again. Raises OSError, TimeoutError."""
+    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        _, writer = await asyncio.open_connection(host, port)
+    writer.close()
+    await writer.wait_closed()
+
+
+def split_endpoint(endpoint: str) -> tuple[str, int]:
+    """``host:port`` as two values; an IPv6 address loses its brackets."""
+    host, _, port = endpoint.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+async def until_reached(version: Version, connect: Connect) -> None:
+    """Return once every endpoint of ``version`` has accepted a connection. Tries until cancelled."""
+    waiting = list(version.endpoints)
+    while True:
+        failures: list[str] = []
+        for endpoint in waiting:
+            try:
+                await connect(*split_endpoint(endpoint))
+            except OSError as error:  # TimeoutError is one
+                failures.append(endpoint)
+                log.warning("%s at %s does not answer: %s", version.name, endpoint, str(error) or type(error).__name__)
+        if not failures:
+            return
+        waiting = failures
+        await asyncio.sleep(RETRY_S)
