@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from controller.settings.problem import RefusedError
+from controller.settings.problem import LIMITS_KEY, RefusedError
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _BUILD = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,127}")
@@ -139,12 +139,16 @@ def _is_domain(host: str) -> bool:
     return plausible and all(_LABEL.fullmatch(label) for label in labels)
 
 
-Name = Annotated[str, AfterValidator(check_name), Field(json_schema_extra={"x-limits": "an RFC 1123 label"})]
-Build = Annotated[str, AfterValidator(check_build)]
-Endpoint = Annotated[str, AfterValidator(parse_endpoint)]
-Listener = Annotated[str, AfterValidator(parse_listener)]
-Host = Annotated[str, AfterValidator(parse_host)]
-PathPrefix = Annotated[str, AfterValidator(check_path_prefix)]
-HeaderName = Annotated[str, AfterValidator(check_header)]
-HeaderValue = Annotated[str, AfterValidator(check_header_value)]
-Url = Annotated[str, AfterValidator(check_url)]
+def _limits(words: str) -> Any:  # noqa: ANN401 - what Field returns
+    return Field(json_schema_extra={LIMITS_KEY: words})
+
+
+Name = Annotated[str, AfterValidator(check_name), _limits("a name of 1 to 63 `a-z`, `0-9`, `-` (RFC 1123)")]
+Build = Annotated[str, AfterValidator(check_build), _limits("1 to 128 letters, digits, `.`, `_`, `+`, `-`")]
+Endpoint = Annotated[str, AfterValidator(parse_endpoint), _limits("`host:port`")]
+Listener = Annotated[str, AfterValidator(parse_listener), _limits("`ip:port`")]
+Host = Annotated[str, AfterValidator(parse_host), _limits("a domain name, `*.` and one, or `*`")]
+PathPrefix = Annotated[str, AfterValidator(check_path_prefix), _limits("a path, without `/` at its end")]
+HeaderName = Annotated[str, AfterValidator(check_header), _limits("a token (RFC 9110) of up to 128 characters")]
+HeaderValue = Annotated[str, AfterValidator(check_header_value), _limits("1 to 256 visible ASCII characters")]
+Url = Annotated[str, AfterValidator(check_url), _limits("an http or https URL")]

@@ -36,6 +36,8 @@ def explain(error: ValidationError, document: Document, shape: type[Shape], *, s
         kind = detail["type"]
         if kind == "missing":
             yield document.problem(path, "is missing.", "Add it.")
+        elif kind == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
+            continue  # pydantic counts only the entries without a fault, and those have been told
         elif kind == "extra_forbidden":
             yield document.problem(path, "is not a field.", _other_field(path, shape))
         else:

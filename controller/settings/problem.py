@@ -11,6 +11,9 @@ from controller.errors import InvalidError
 FieldPath: TypeAlias = tuple[str | int, ...]
 """Where a field stands in its document: ``("spec", "steps", 1, "weight")``."""
 
+LIMITS_KEY = "x-limits"
+"""Where our JSON schema says in words what the problems are measured by: unit, range, form."""
+
 PROBLEMS_SHOWN_MAX = 100
 """A file that is not ours at all may have thousands of faults; nobody reads more than the first hundred."""
 

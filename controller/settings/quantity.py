@@ -16,10 +16,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from controller.settings.problem import RefusedError
-
-LIMITS_KEY = "x-limits"
-"""Where a JSON schema of ours says the unit and range in words."""
+from controller.settings.problem import LIMITS_KEY, RefusedError
 
 _UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")

@@ -81,18 +81,18 @@ class _Stop(asyncio.Event):
 async def _looks(watched: frozenset[tuple[Path, int]], stop: asyncio.Event) -> AsyncGenerator[None, None]:
     """Say when to look: at once, after each notification, and every POLL_MS."""
     yield
-    notified = awatch(
-        *sorted(directory for directory, _ in watched),
-        watch_filter=None,
-        debounce=DEBOUNCE_MS,
-        step=DEBOUNCE_MS // 4,
-        stop_event=_Stop(stop),
-        rust_timeout=POLL_MS,
-        yield_on_timeout=True,
-        recursive=False,
-        ignore_permission_denied=True,
-    )
     try:
+        notified = awatch(
+            *sorted(directory for directory, _ in watched),
+            watch_filter=None,
+            debounce=DEBOUNCE_MS,
+            step=DEBOUNCE_MS // 4,
+            stop_event=_Stop(stop),
+            rust_timeout=POLL_MS,
+            yield_on_timeout=True,
+            recursive=False,
+            ignore_permission_denied=True,
+        )
         async with contextlib.aclosing(notified) as changes:
             async for _ in changes:
                 yield

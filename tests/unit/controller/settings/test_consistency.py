@@ -1,0 +1,78 @@
+import pytest
+
+from controller.settings import consistency
+from controller.settings.loading import loads
+from controller.settings.problem import SettingsError
+
+GATEWAY = "apiVersion: turnout.dev/v1alpha1\nkind: Gateway\nmetadata: {name: edge}\nspec: {type: nop}\n---\n"
+AGENT = """\
+apiVersion: turnout.dev/v1alpha1
+kind: Agent
+metadata: {name: %s}
+spec:
+  gateways: [edge]
+  route: {hosts: [a.example.com], pathPrefix: %s}
+  stable: {version: 1.2.3, digest: "sha256:ab", endpoints: ["10.0.0.11:3000"]}
+"""
+
+
+def told(text):
+    with pytest.raises(SettingsError) as refused:
+        loads(text, "a.yaml")
+    return [str(problem) for problem in refused.value.problems]
+
+
+def test_one_route_has_one_agent():
+    assert told(GATEWAY + AGENT % ("one", "/v1") + "---\n" + AGENT % ("two", "/v1")) == [
+        (
+            "a.yaml:19: spec.route: 'two' claims a.example.com/v1 at gateway 'edge', which is 'one''s already, "
+            "in a.yaml:11. Give one of them another host, pathPrefix or header."
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        AGENT % ("two", "/v2"),
+        (AGENT % ("two", "/v1")).replace("a.example.com", "b.example.com"),
+        (AGENT % ("two", "/v1")).replace("/v1}", "/v1, headers: [{name: x-tenant, value: acme}]}"),
+    ],
+)
+def test_routes_that_differ_in_host_prefix_or_header_are_two(other):
+    assert len(loads(GATEWAY + AGENT % ("one", "/v1") + "---\n" + other).agents) == 2
+
+
+def test_the_order_and_case_of_headers_make_no_other_route():
+    headers = ["[{name: a, value: x}, {name: B, value: y}]", "[{name: b, value: y}, {name: A, value: x}]"]
+    one, two = (
+        (AGENT % (name, "/v1")).replace("/v1}", f"/v1, headers: {h}}}")
+        for name, h in zip(("one", "two"), headers, strict=True)
+    )
+    assert "'two' claims" in told(f"{GATEWAY}{one}---\n{two}")[0]
+
+
+def test_a_name_is_given_once():
+    assert told(GATEWAY + AGENT % ("one", "/v1") + "---\n" + AGENT % ("one", "/v2")) == [
+        "a.yaml:16: metadata.name: The Agent 'one' is there already, in a.yaml:8. Rename or remove one of them."
+    ]
+
+
+def test_a_candidate_is_not_stable():
+    candidate = '  candidate: {version: 1.2.3, digest: "sha256:ab", endpoints: ["10.0.0.11:3000"]}\n'
+    assert [line.split(": ")[1] for line in told(GATEWAY + AGENT % ("one", "/") + candidate)] == [
+        "spec.candidate.digest", "spec.candidate.endpoints[0]", "spec.candidate.version",
+    ], "a rollout of what already runs would prove nothing"  # fmt: skip
+
+
+def test_there_is_a_limit_to_agents_gateways_and_access(monkeypatch):
+    monkeypatch.setattr(consistency, "AGENTS_MAX", 1)
+    assert (
+        "There are 2 documents of this kind; the most is 1."
+        in told(GATEWAY + AGENT % ("one", "/v1") + "---\n" + AGENT % ("two", "/v2"))[0]
+    )
+    token = "{name: a, role: viewer, sha256: " + "a" * 64 + "}"
+    access = (
+        f"apiVersion: turnout.dev/v1alpha1\nkind: Access\nmetadata: {{name: %s}}\nspec: {{tokens: [{token}]}}\n---\n"
+    )
+    assert "the most is 1" in told(access % "a" + access % "b")[0]

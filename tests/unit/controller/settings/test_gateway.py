@@ -1,0 +1,23 @@
+import pytest
+from pydantic import ValidationError
+
+from controller.settings.gateway import COMING, GatewaySettings
+
+
+def gateway(**spec):
+    return GatewaySettings.model_validate(
+        {"apiVersion": "turnout.dev/v1alpha1", "kind": "Gateway", "metadata": {"name": "edge"}, "spec": spec}
+    )
+
+
+def test_an_envoy_needs_only_an_address():
+    edge = gateway(type="envoy", envoy={"listen": "0.0.0.0:10000"})
+    assert (edge.name, edge.type) == ("edge", "envoy")
+    assert (edge.spec.envoy.load_report_interval_s, edge.spec.envoy.api_listener) == (1.0, None)
+    assert gateway(type="nop").spec.nop is None
+
+
+@pytest.mark.parametrize("kind", COMING)
+def test_a_gateway_that_is_coming_is_not_taken_for_a_typing_error(kind):
+    with pytest.raises(ValidationError, match="cannot control yet"):
+        gateway(type=kind, **{kind: {"any": "thing"}})
