@@ -24,7 +24,6 @@ from xds.errors import ListenError, MalformedRequestError
 from xds.load_reports import LoadReport, LoadReportStream
 from xds.rate import TokenBucket
 from xds.roster import Confirmation, NodeStatus, Roster
-from xds.snapshot import Snapshot
 from xds.stream import AdsStream, Meter
 from xds.subscription import Mode
 
@@ -161,10 +160,6 @@ class XdsServer:
     def unknown_groups(self) -> tuple[str, ...]:
         """Return the groups that have nodes connected and no snapshot: their streams are held."""
         return tuple(name for name in self._roster.groups() if self.cache.snapshot(name) is None)
-
-    def set(self, group: str, snapshot: Snapshot) -> int:
-        """Serve a snapshot to a group, see `Cache.set`."""
-        return self.cache.set(group, snapshot)
 
     def set_load_report_interval(self, group: str, interval_s: float) -> None:
         """Have the nodes of a group report their load this often, from now on; those connected are told."""
