@@ -168,7 +168,7 @@ class XdsServer:
         for wake in tuple(self._wakers):
             wake()
 
-    def _handlers(self) -> tuple[grpc.GenericRpcHandler[bytes, bytes], ...]:
+    def _handlers(self) -> "tuple[grpc.GenericRpcHandler[bytes, bytes], ...]":
         # Without serializers gRPC hands over bytes as they are.
         discovery = {
             "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(self._stream_aggregated_resources),
