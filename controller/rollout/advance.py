@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from adapters.port import ALL_STABLE, WHOLE_BP, Split
+from controller.analysis.verdict import Verdict
 
 from .commands import Announce, Apply, CheckGates, Probe
 from .events import (
@@ -21,8 +22,8 @@ from .events import (
 )
 from .plan import WhenUndecided
 from .refusal import Refusal
-from .retreat import Outcome, applied, go_back, on_keep_over, settle, start_drain
-from .state import Phase, Rollout, State, Timer, Verdict
+from .retreat import Outcome, applied, go_back, last_change, on_keep_over, settle, start_drain
+from .state import Phase, Rollout, State, Timer
 
 # --- moves ------------------------------------------------------------------------------------------------------------
 
@@ -38,21 +39,23 @@ def deploy(state: State, now_s: float) -> Outcome:
         previous=None,
         verdict=Verdict.NO_DATA,
         reachable=False,
+        deployed_at_s=now_s,
         timers={Timer.PROGRESS: now_s + rollout.plan.progress_deadline_s},
     )
     state = applied(state)
-    return state, (Apply(state.revision), Probe(), Announce("deploying", f"{rollout.candidate.name} at 0 %"))
+    said = Announce("deploying", f"{rollout.candidate.name} at 0 %")
+    return state, (Apply(state.revision), Probe(rollout.id), said)
 
 
 def enter_step(state: State, index: int, now_s: float) -> Outcome:
-    """Ask every gateway for step ``index``; past the last one, for everything."""
+    """Ask every gateway for step ``index``; past the last one, for everything. Old verdicts count no more."""
     assert state.rollout is not None
     plan = state.rollout.plan
     rollout = replace(state.rollout, step=index, approved=False, held=False, paused_by="", reason="")
     promoting = index >= len(plan.steps)
     split = Split(candidate_bp=WHOLE_BP) if promoting else plan.steps[index].split
     phase = Phase.PROMOTING if promoting else Phase.HEALTH_CHECK
-    state = replace(state, phase=phase, split=split, rollout=rollout)
+    state = replace(state, phase=phase, split=split, rollout=rollout, verdict=Verdict.NO_DATA)
     state = _only(state, Timer.NO_DATA).timed(Timer.PROGRESS, now_s + plan.progress_deadline_s)
     state = applied(state)
     where = "promoting" if promoting else f"step {index + 1} of {len(plan.steps)}"
@@ -112,11 +115,21 @@ def confirm_step(state: State, now_s: float) -> Outcome:
     return state, (Announce("confirmed", f"every gateway follows {state.split}"),)
 
 
-def pause(state: State, by: str, reason: str) -> Outcome:
-    """Stay where it is. What is watched goes on being watched; only the clock of the step stops."""
+def pause(state: State, reason: str) -> Outcome:
+    """Stay where it is for an operator. What is watched goes on being watched; only the clock of the step stops."""
     assert state.rollout is not None
-    rollout = replace(state.rollout, paused_by=by, reason=reason)
+    rollout = replace(state.rollout, paused_by="operator", reason=reason)
     state = _only(replace(state, phase=Phase.PAUSED, rollout=rollout), Timer.NO_DATA)
+    return state, (Announce("paused", reason),)
+
+
+def pause_for_common_cause(state: State, now_s: float, detail: str) -> Outcome:
+    """Stay where it is until stable is well again, and not for ever: nobody may be there to see that it isn't."""
+    assert state.rollout is not None
+    reason = "both versions suffer, so the candidate is not blamed" + (f": {detail}" if detail else "")
+    rollout = replace(state.rollout, paused_by="common-cause", reason=reason)
+    state = _only(replace(state, phase=Phase.PAUSED, rollout=rollout), Timer.NO_DATA)
+    state = state.timed(Timer.PROGRESS, now_s + rollout.plan.progress_deadline_s)
     return state, (Announce("paused", reason),)
 
 
@@ -167,12 +180,18 @@ def _only(state: State, timer: Timer) -> State:
 def on_submitted(state: State, event: Submitted) -> Outcome:
     """A proposal begins its life, if nothing else is under way."""
     if state.serves_candidate:
-        raise Refusal(f"{state.agent}: an operator guides {state.split} by hand.", remedy="Set the split to 0 first.")
+        raise Refusal(
+            f"{state.agent}: {state.split}, guided by hand.{last_change(state)}", remedy="Set the split to 0 first."
+        )
     if event.candidate.name == state.stable.name:
-        raise Refusal(f"{state.agent}: {event.candidate.name} is the stable version already.")
-    rollout = Rollout(event.rollout_id, event.candidate, event.plan, event.digest, event.now_s)
-    state = replace(state, phase=Phase.PENDING, rollout=rollout, candidate=None)
-    return state, (CheckGates(), Announce("pending", f"{event.actor} proposed {event.candidate.name}"))
+        raise Refusal(
+            f"{state.agent}: {event.candidate.name} is the stable version already.{last_change(state)}",
+            remedy="Propose another version.",
+        )
+    rollout = Rollout(event.rollout_id, event.candidate, event.plan, event.digest, event.now_s, event.score)
+    state = replace(state, phase=Phase.PENDING, rollout=rollout)
+    state = state.timed(Timer.PROGRESS, event.now_s + rollout.plan.progress_deadline_s)
+    return state, (CheckGates(rollout.id), Announce("pending", f"{event.actor} proposed {event.candidate.name}"))
 
 
 def on_superseded(state: State, event: Superseded) -> Outcome:
@@ -184,16 +203,20 @@ def on_gates_passed(state: State, event: GatesPassed) -> Outcome:
     """On to a person's consent where that is wanted, else to the gateways."""
     rollout = state.rollout
     assert rollout is not None
-    plan = rollout.plan
-    if not plan.consent:
+    if event.rollout_id != rollout.id:
+        return state, ()
+    if not rollout.plan.consent:
         return deploy(state, event.now_s)
-    state = replace(state, phase=Phase.AWAITING_CONSENT)
-    state = state.timed(Timer.CONSENT, event.now_s + plan.approval_timeout_s)
+    state = replace(state, phase=Phase.AWAITING_CONSENT).timed(Timer.PROGRESS, None)
+    state = state.timed(Timer.CONSENT, event.now_s + rollout.plan.approval_timeout_s)
     return state, (Announce("awaiting-consent", f"{rollout.candidate.name}: {rollout.digest}"),)
 
 
 def on_gates_refused(state: State, event: GatesRefused) -> Outcome:
     """Never served."""
+    assert state.rollout is not None
+    if event.rollout_id != state.rollout.id:
+        return state, ()
     return _end_unserved(state, Phase.REJECTED, event.detail)
 
 
@@ -213,15 +236,22 @@ def on_rejected(state: State, event: Rejected) -> Outcome:
     return _end_unserved(state, Phase.REJECTED, f"{event.actor} rejected it: {event.reason or 'no reason given'}")
 
 
-def on_consent_timer(state: State, event: TimerFired) -> Outcome:
-    """Nobody answered: that is no consent."""
-    if event.timer is Timer.CONSENT:
-        return _end_unserved(state, Phase.EXPIRED, "nobody consented in time")
-    return on_keep_over(state, event)
+def on_unserved_timer(state: State, event: TimerFired) -> Outcome:
+    """Nobody answered: that is no consent, and no passed gate."""
+    match event.timer:
+        case Timer.CONSENT:
+            return _end_unserved(state, Phase.EXPIRED, "nobody consented in time")
+        case Timer.PROGRESS:
+            return _end_unserved(state, Phase.EXPIRED, "the gates did not answer in time")
+        case _:
+            return on_keep_over(state, event)
 
 
 def on_reached(state: State, event: CandidateReached) -> Outcome:
     """The candidate answers; with every gateway's confirmation the first step begins."""
+    assert state.rollout is not None
+    if event.rollout_id != state.rollout.id:
+        return state, ()
     return _leave_deploying(replace(state, reachable=True), event.now_s)
 
 
@@ -250,10 +280,10 @@ def on_judged(state: State, event: Judged) -> Outcome:
         return go_back(state, event.now_s, f"breach: {event.detail}")
     if event.verdict is not Verdict.NO_DATA:
         state = state.timed(Timer.NO_DATA, None)
-    elif Timer.NO_DATA not in state.timers:
+    elif rollout.plan.watched and Timer.NO_DATA not in state.timers:
         state = state.timed(Timer.NO_DATA, event.now_s + rollout.plan.no_data_deadline_s)
     if state.phase is Phase.HEALTH_CHECK and event.verdict is Verdict.COMMON_CAUSE:
-        return pause(state, "common-cause", f"both versions suffer, so the candidate is not blamed: {event.detail}")
+        return pause_for_common_cause(state, event.now_s, event.detail)
     if state.phase is Phase.PAUSED:
         over = rollout.paused_by == "common-cause" and event.verdict in (Verdict.HEALTHY, Verdict.UNDECIDED)
         return resume(state, event.now_s) if over else (state, ())
@@ -299,4 +329,6 @@ def _what_was_missing(state: State) -> str:
         return f"not confirmed in time by {', '.join(missing)}"
     if state.phase is Phase.DEPLOYING:
         return "the candidate's endpoints did not answer in time"
+    if state.phase is Phase.PAUSED:
+        return "what both versions suffer from was not over in time; the candidate is not blamed"
     return f"the evidence was {state.verdict.value} for too long"

@@ -1,4 +1,7 @@
-"""What a step asks the runtime to do. Each is idempotent: after a restart the unfinished ones are issued again."""
+"""What a step asks the runtime to do. Each is idempotent: after a restart the unfinished ones are issued again.
+
+A command names what it is about, and its answer names it back, so that an answer that comes late changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,22 @@ from adapters.port import Version
 class CheckGates:
     """Say whether the proposal may go on: answered by GatesPassed or GatesRefused."""
 
+    rollout_id: str
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
     """Find out whether the candidate's endpoints answer: answered by CandidateReached, as soon as they do."""
 
+    rollout_id: str
+
 
 @dataclass(frozen=True, slots=True)
 class Apply:
     """Make every gateway take the state's versions and split, however long it takes: answered by Confirmed or Refused.
+
+    A gateway that cannot be reached is tried again for ever. One that refuses is not asked the same again, unless the
+    split is all stable: the way back never gives up.
 
     Attributes:
         revision: which state of the world this is; a newer one replaces it.
@@ -30,7 +40,11 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class DrainVersion:
-    """Tell the version to end its streams, and watch what is in flight: answered by Drained."""
+    """Tell the version to end its streams, and watch what is in flight: answered by Drained, at the latest when due.
+
+    It is void as soon as ``State.drains`` does not hold it any more: the version serves again, or drains until another
+    moment.
+    """
 
     version: Version
     deadline_at_s: float

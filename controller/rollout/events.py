@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from adapters.port import Split, Version
+from controller.analysis.verdict import Verdict
 
 from .plan import Plan
-from .state import Timer, Verdict
+from .state import Timer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,10 @@ class OperatorEvent(Event):
         actor: who asked.
         reason: why, in their own words.
         seen: the number of changes that they had seen (``State.changes``); None for whoever does not care.
+        verb: what they asked for, as it reads after "cannot".
     """
+
+    verb: ClassVar[str]
 
     actor: str
     reason: str = ""
@@ -37,28 +42,36 @@ class OperatorEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted(OperatorEvent):
-    """A proposal asks to be rolled out."""
+    """A proposal asks to be rolled out. ``score`` is its verification score, 0 to 1, if it has one."""
+
+    verb: ClassVar[str] = "propose a version"
 
     rollout_id: str
     candidate: Version
     plan: Plan
     digest: str
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Superseded(OperatorEvent):
     """A newer proposal takes the place of one that was never served."""
 
+    verb: ClassVar[str] = "supersede the proposal"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatesPassed(Event):
     """The proposal may go on."""
+
+    rollout_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatesRefused(Event):
     """The proposal may not go on."""
 
+    rollout_id: str
     detail: str
 
 
@@ -66,12 +79,16 @@ class GatesRefused(Event):
 class Approved(OperatorEvent):
     """A person consents to the proposal, or agrees to leave a step that asks for it."""
 
+    verb: ClassVar[str] = "approve"
+
     digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected(OperatorEvent):
-    """A person refuses the proposal."""
+    """A person refuses the proposal, also when it has traffic already and they are asked to let it go on."""
+
+    verb: ClassVar[str] = "reject"
 
 
 # --- operators ------------------------------------------------------------------------------------------------------
@@ -81,37 +98,51 @@ class Rejected(OperatorEvent):
 class PauseAsked(OperatorEvent):
     """Hold the rollout where it is; watching goes on."""
 
+    verb: ClassVar[str] = "pause"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeAsked(OperatorEvent):
     """Go on."""
+
+    verb: ClassVar[str] = "resume"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkipAsked(OperatorEvent):
     """Leave this step now, without waiting for its hold or its evidence."""
 
+    verb: ClassVar[str] = "skip"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromoteAsked(OperatorEvent):
     """Make the candidate stable without the remaining steps; while it bakes, without the rest of the bake."""
+
+    verb: ClassVar[str] = "promote"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackAsked(OperatorEvent):
     """Everything back to stable, now."""
 
+    verb: ClassVar[str] = "roll back"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSet(OperatorEvent):
     """An operator sets the candidate's share by hand."""
+
+    verb: ClassVar[str] = "set the split"
 
     split: Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateDeclared(OperatorEvent):
-    """A candidate to be guided by hand, with no rollout; None takes it away."""
+    """A candidate to be guided by hand, with no rollout, or other endpoints for the one that is; None takes it away."""
+
+    verb: ClassVar[str] = "declare a candidate"
 
     candidate: Version | None
 
@@ -119,6 +150,8 @@ class CandidateDeclared(OperatorEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrainAsked(OperatorEvent):
     """Drain a version that has no traffic, e.g. before its instances are stopped."""
+
+    verb: ClassVar[str] = "drain"
 
     version_name: str
     deadline_s: float
@@ -129,9 +162,13 @@ class DrainAsked(OperatorEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsChanged(Event):
-    """The operator's files name another stable version, other endpoints for it, or other gateways."""
+    """The operator's files name other versions, other endpoints, other gateways, or another deadline.
+
+    ``candidate`` is the one that they want guided by hand, if any.
+    """
 
     stable: Version
+    candidate: Version | None
     gateways: frozenset[str]
     drain_deadline_s: float
 
@@ -142,6 +179,8 @@ class SettingsChanged(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateReached(Event):
     """The candidate's endpoints answer."""
+
+    rollout_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +202,10 @@ class Refused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged(Event):
-    """The evidence says something that it did not say before."""
+    """The evidence says something else than ``State.verdict``.
+
+    A verdict counts for the step in which it was spoken: a new step begins with ``no-data``, and wants to hear again.
+    """
 
     verdict: Verdict
     detail: str = ""
@@ -173,10 +215,11 @@ class Judged(Event):
 class Drained(Event):
     """A version has nothing in flight, or its deadline has passed with ``cut`` requests still open.
 
-    ``cut`` is None when no gateway could see what was in flight.
+    ``deadline_at_s`` is that of the drain it is about; ``cut`` is None when no gateway could see what was in flight.
     """
 
     version_name: str
+    deadline_at_s: float
     cut: int | None
 
 

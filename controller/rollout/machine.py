@@ -16,7 +16,7 @@ from . import advance, events, retreat, steer
 from .commands import Announce, Apply, CheckGates, Command, DrainVersion, Probe
 from .events import EVENTS, AnyEvent, OperatorEvent, TimerFired
 from .refusal import Refusal
-from .state import RESTING, SERVING, Phase, State
+from .state import RESTING, SERVING, UNSERVED, Phase, State
 
 Handler = Callable[[State, Any], tuple[State, tuple[Command, ...]]]
 
@@ -36,28 +36,29 @@ class Row:
 
 def _rules() -> Iterable[tuple[Iterable[Phase], type[AnyEvent], Handler, tuple[Phase, ...]]]:
     p = Phase
-    unserved = (p.PENDING, p.AWAITING_CONSENT)
-    all_phases = tuple(Phase)
+    calm = (*(RESTING - {p.PROMOTED}),)
 
     yield RESTING, events.Submitted, advance.on_submitted, (p.PENDING,)
-    yield unserved, events.Superseded, advance.on_superseded, (p.SUPERSEDED,)
+    yield UNSERVED, events.Superseded, advance.on_superseded, (p.SUPERSEDED,)
     yield (p.PENDING,), events.GatesPassed, advance.on_gates_passed, (p.AWAITING_CONSENT, p.DEPLOYING)
     yield (p.PENDING,), events.GatesRefused, advance.on_gates_refused, (p.REJECTED,)
     yield (p.AWAITING_CONSENT,), events.Approved, advance.on_consent, (p.DEPLOYING,)
-    yield unserved, events.Rejected, advance.on_rejected, (p.REJECTED,)
-    yield unserved, events.TimerFired, advance.on_consent_timer, (p.EXPIRED,)
+    yield UNSERVED, events.Rejected, advance.on_rejected, (p.REJECTED,)
+    yield SERVING, events.Rejected, retreat.on_rejected_late, (p.ROLLING_BACK,)
+    yield UNSERVED, events.TimerFired, advance.on_unserved_timer, (p.EXPIRED,)
 
-    yield (p.DEPLOYING,), events.CandidateReached, advance.on_reached, (p.HEALTH_CHECK,)
-    yield (p.DEPLOYING,), events.Confirmed, advance.on_confirmed, (p.HEALTH_CHECK,)
+    yield (p.DEPLOYING,), events.CandidateReached, advance.on_reached, (p.HEALTH_CHECK, p.PROMOTING)
+    yield (p.DEPLOYING,), events.Confirmed, advance.on_confirmed, (p.HEALTH_CHECK, p.PROMOTING)
     yield (p.HEALTH_CHECK, p.PAUSED, p.PROMOTING), events.Confirmed, advance.on_confirmed, ()
     yield (p.ROLLING_BACK,), events.Confirmed, advance.on_confirmed, (p.ROLLED_BACK,)
-    yield (*RESTING, *unserved), events.Confirmed, advance.on_confirmed, ()
+    yield RESTING | UNSERVED, events.Confirmed, advance.on_confirmed, ()
 
     yield (p.HEALTH_CHECK,), events.Judged, advance.on_judged, (p.PAUSED, p.PROMOTING, p.ROLLING_BACK)
     yield (p.PAUSED,), events.Judged, advance.on_judged, (p.HEALTH_CHECK, p.PROMOTING, p.ROLLING_BACK)
     yield (p.PROMOTING,), events.Judged, advance.on_judged, (p.PROMOTED, p.ROLLING_BACK)
-    yield (p.IDLE,), events.Judged, retreat.on_judged_by_hand, ()
-    yield (p.PROMOTED,), events.Judged, retreat.on_judged_promoted, (p.ROLLING_BACK,)
+    yield (p.PROMOTED,), events.Judged, retreat.on_judged_at_rest, (p.ROLLING_BACK,)
+    yield UNSERVED, events.Judged, retreat.on_judged_at_rest, (p.SUPERSEDED,)
+    yield calm, events.Judged, retreat.on_judged_at_rest, ()
 
     yield (p.DEPLOYING, p.PAUSED), events.TimerFired, advance.on_step_timer, (p.ROLLING_BACK,)
     yield (p.HEALTH_CHECK,), events.TimerFired, advance.on_step_timer, (p.PROMOTING, p.ROLLING_BACK)
@@ -65,16 +66,18 @@ def _rules() -> Iterable[tuple[Iterable[Phase], type[AnyEvent], Handler, tuple[P
     yield RESTING, events.TimerFired, retreat.on_keep_over, ()
 
     yield SERVING, events.Refused, retreat.on_refused, (p.ROLLING_BACK,)
-    yield (*RESTING, *unserved, p.ROLLING_BACK), events.Refused, retreat.on_refused_shout, ()
+    yield RESTING | UNSERVED | {p.ROLLING_BACK}, events.Refused, retreat.on_refused_shout, ()
 
     yield SERVING, events.RollbackAsked, retreat.on_rollback, (p.ROLLING_BACK,)
-    yield (p.PROMOTED,), events.RollbackAsked, retreat.on_rollback_of_promotion, (p.ROLLING_BACK,)
-    yield (p.IDLE,), events.RollbackAsked, retreat.on_rollback_by_hand, ()
+    yield (p.PROMOTED,), events.RollbackAsked, retreat.on_rollback_at_rest, (p.ROLLING_BACK,)
+    yield UNSERVED, events.RollbackAsked, retreat.on_rollback_at_rest, (p.SUPERSEDED,)
+    yield calm, events.RollbackAsked, retreat.on_rollback_at_rest, ()
 
     yield (p.HEALTH_CHECK,), events.PauseAsked, steer.on_pause, (p.PAUSED,)
     yield (p.PAUSED,), events.PauseAsked, steer.on_pause_again, ()
     yield (p.PAUSED,), events.ResumeAsked, steer.on_resume, (p.HEALTH_CHECK, p.PROMOTING)
     yield (p.HEALTH_CHECK,), events.Approved, steer.on_approved, (p.PROMOTING,)
+    yield (p.PROMOTING,), events.Approved, steer.on_approved, (p.PROMOTED,)
     yield (p.HEALTH_CHECK,), events.SkipAsked, steer.on_skip, (p.PROMOTING,)
     yield (p.HEALTH_CHECK, p.PAUSED), events.PromoteAsked, steer.on_promote, (p.PROMOTING,)
     yield (p.PROMOTING,), events.PromoteAsked, steer.on_promote_now, (p.PROMOTED,)
@@ -83,9 +86,10 @@ def _rules() -> Iterable[tuple[Iterable[Phase], type[AnyEvent], Handler, tuple[P
     yield RESTING, events.CandidateDeclared, steer.on_candidate, (p.IDLE,)
     yield RESTING, events.DrainAsked, steer.on_drain, ()
 
-    yield all_phases, events.SettingsChanged, steer.on_settings, (p.IDLE,)
+    yield RESTING, events.SettingsChanged, steer.on_settings, (p.IDLE,)
+    yield (x for x in Phase if x not in RESTING), events.SettingsChanged, steer.on_settings, ()
     yield (p.ROLLING_BACK,), events.Drained, retreat.on_drained_going_back, (p.ROLLED_BACK,)
-    yield [x for x in Phase if x is not p.ROLLING_BACK], events.Drained, retreat.on_drained, ()
+    yield (x for x in Phase if x is not p.ROLLING_BACK), events.Drained, retreat.on_drained, ()
 
 
 def _table() -> dict[tuple[Phase, type[AnyEvent]], Row]:
@@ -106,7 +110,7 @@ def step(state: State, event: AnyEvent) -> tuple[State, tuple[Command, ...]]:
     Raises:
         Refusal: an operator's event that does not fit, or that was given without knowing what happened since.
     """
-    if isinstance(event, OperatorEvent) and event.seen is not None and event.seen != state.changes:
+    if isinstance(event, OperatorEvent) and event.seen not in (None, state.changes) and not _hurries(state, event):
         raise Refusal(
             f"{state.agent}: it has changed since you looked: {state.changed_by or 'it began'}.",
             remedy=f"Look again; it is at change {state.changes} now, you had seen {event.seen}.",
@@ -124,16 +128,17 @@ def step(state: State, event: AnyEvent) -> tuple[State, tuple[Command, ...]]:
     assert after.phase is state.phase or after.phase in row.goes_to, (
         f"{state.phase} -> {after.phase} is not in the table"
     )
+    assert not any(after.serves(drain.version) for drain in after.drains), "a version that serves is being drained"
     return _count(state, after, event, commands), commands
 
 
 def unfinished(state: State) -> tuple[Command, ...]:
     """The commands to issue again after a restart: whatever the state still waits for, or must make sure of."""
     commands: list[Command] = [Apply(state.revision)]
-    if state.phase is Phase.PENDING:
-        commands.append(CheckGates())
-    if state.phase is Phase.DEPLOYING and not state.reachable:
-        commands.append(Probe())
+    if state.rollout and state.phase is Phase.PENDING:
+        commands.append(CheckGates(state.rollout.id))
+    if state.rollout and state.phase is Phase.DEPLOYING and not state.reachable:
+        commands.append(Probe(state.rollout.id))
     commands += [DrainVersion(drain.version, drain.deadline_at_s) for drain in state.drains]
     return tuple(commands)
 
@@ -143,7 +148,7 @@ def _count(before: State, after: State, event: AnyEvent, commands: tuple[Command
     if _seen(before) == _seen(after):
         return after
     if isinstance(event, OperatorEvent):
-        by = f"{event.actor}: {_verb(event)}" + (f" ({event.reason})" if event.reason else "")
+        by = f"{event.actor}: {event.verb}" + (f" ({event.reason})" if event.reason else "")
     else:
         by = "; ".join(f"{c.what}: {c.text}" for c in commands if isinstance(c, Announce)) or type(event).__name__
     return replace(after, changes=before.changes + 1, changed_by=by)
@@ -155,15 +160,15 @@ def _seen(state: State) -> tuple[object, ...]:
     return state.phase, state.split, state.stable, state.candidate, state.gateways, progress
 
 
-def _verb(event: AnyEvent) -> str:
-    return type(event).__name__.removesuffix("Asked").lower()
+def _hurries(state: State, event: OperatorEvent) -> bool:
+    """Whether it takes traffic from a candidate: that never waits for a second look."""
+    back = isinstance(event, events.RollbackAsked | events.Rejected)
+    return back and (state.phase in SERVING or state.phase is Phase.PROMOTED or state.serves_candidate)
 
 
 def _does_not_fit(state: State, event: OperatorEvent) -> Refusal:
-    verb = _verb(event)  # type: ignore[arg-type]  # every OperatorEvent that exists is one of AnyEvent
-    fits = sorted({phase.value for (phase, kind), row in TABLE.items() if kind is type(event) and row.handler})
-    since = f" The last change was {state.changed_by}." if state.changed_by else ""
+    fits = [phase.value for phase in Phase if TABLE[phase, type(event)].handler]  # type: ignore[index]  # AnyEvent
     return Refusal(
-        f"{state.agent}: cannot {verb} while it is {state.phase.value}.{since}",
+        f"{state.agent}: cannot {event.verb} while it is {state.phase.value}.{retreat.last_change(state)}",
         remedy=f"It can be done while {', '.join(fits)}.",
     )

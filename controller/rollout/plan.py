@@ -36,10 +36,10 @@ class Plan:
     """The whole way of one rollout, fixed when it is submitted, so that what was consented to is what happens.
 
     Attributes:
-        steps: never empty; what follows the last one is promotion.
+        steps: what follows the last one is promotion; without any (blue-green) the candidate gets everything at once.
         bake_s: how long the candidate is watched at 100 % before it becomes stable.
         keep_s: how long the old version stays ready for an instant return after promotion.
-        progress_deadline_s: a step that is not confirmed, or not decided, this long after its hold goes back.
+        progress_deadline_s: whatever is not answered, confirmed or decided this long after it was due ends the rollout.
         approval_timeout_s: a person who is asked and does not answer within this means no.
         no_data_deadline_s: how long a step may be without data before it goes back.
         undecided: see :class:`WhenUndecided`.
@@ -47,7 +47,7 @@ class Plan:
         consent: whether a person must agree before anything is served.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = ()
     bake_s: float = 0.0
     keep_s: float = 0.0
     progress_deadline_s: float = 600.0
@@ -56,10 +56,6 @@ class Plan:
     undecided: WhenUndecided = WhenUndecided.HOLD
     watched: bool = True
     consent: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.steps:
-            raise ValueError("a plan needs at least one step")
 
     def bp_max(self, step: int) -> int:
         """The most that the candidate may have at ``step``; past the last one, everything."""

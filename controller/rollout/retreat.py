@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from adapters.port import ALL_STABLE, Version
+from controller.analysis.verdict import Verdict
 
 from .commands import Announce, Apply, Command, DrainVersion
-from .events import Drained, Judged, Refused, RollbackAsked, TimerFired
+from .events import Drained, Judged, Refused, Rejected, RollbackAsked, TimerFired
 from .refusal import Refusal
-from .state import Drain, Phase, State, Timer, Verdict
+from .state import UNSERVED, Drain, Phase, State, Timer
 
 Outcome = tuple[State, tuple[Command, ...]]
 
 
 def applied(state: State) -> State:
-    """The same state as a new revision, which nobody has confirmed yet."""
-    return replace(state, revision=state.revision + 1, confirmed=frozenset())
+    """The same state as a new revision, which nobody has confirmed yet.
+
+    A version that gets requests again is not drained any longer: its streams would be cut at the old deadline.
+    """
+    drains = tuple(drain for drain in state.drains if not state.serves(drain.version))
+    return replace(state, revision=state.revision + 1, confirmed=frozenset(), drains=drains)
 
 
 def start_drain(state: State, version: Version, now_s: float, deadline_s: float) -> tuple[State, DrainVersion]:
@@ -27,19 +32,38 @@ def start_drain(state: State, version: Version, now_s: float, deadline_s: float)
 
 
 def go_back(state: State, now_s: float, reason: str) -> Outcome:
-    """Everything to stable at every gateway at once, then drain."""
+    """Everything to stable at every gateway at once, then drain what had traffic."""
     assert state.rollout is not None
+    leaving = state.candidate if state.serves_candidate else None
     rollout = replace(state.rollout, reason=reason, paused_by="")
-    state = replace(state, phase=Phase.ROLLING_BACK, split=ALL_STABLE, rollout=rollout, timers={})
-    state, drain = start_drain(applied(state), rollout.candidate, now_s, state.drain_deadline_s)
-    return state, (Apply(state.revision), drain, Announce("rolling-back", reason))
+    state = applied(replace(state, phase=Phase.ROLLING_BACK, split=ALL_STABLE, rollout=rollout, timers={}))
+    apply, said = Apply(state.revision), Announce("rolling-back", reason)
+    if leaving is None:
+        return state, (apply, said)
+    state, drain = start_drain(state, leaving, now_s, state.drain_deadline_s)
+    return state, (apply, drain, said)
 
 
 def return_to_previous(state: State, now_s: float, reason: str) -> Outcome:
-    """Undo a promotion while the old version is still kept ready."""
+    """Undo a promotion while the old version is still kept ready.
+
+    When another proposal has come since, the rollout that was promoted cannot end as ``rolled-back`` any more: the
+    return is announced, and a proposal that waits to follow the version that has gone is superseded.
+    """
     assert state.previous is not None
-    state = replace(state, stable=state.previous, previous=None)
-    return go_back(state, now_s, reason)
+    left, back = state.stable, state.previous
+    candidate = None if state.candidate and state.candidate.name == back.name else state.candidate
+    state = replace(state, stable=back, previous=None, candidate=candidate).timed(Timer.KEEP, None)
+    if state.phase is Phase.PROMOTED:
+        phase, what = Phase.ROLLING_BACK, "rolling-back"
+    elif state.phase in UNSERVED:
+        phase, what = Phase.SUPERSEDED, "superseded"
+    else:
+        phase, what = state.phase, "returned"
+    if phase is not state.phase and state.rollout is not None:
+        state = replace(state, phase=phase, rollout=replace(state.rollout, reason=reason), timers={})
+    state, drain = start_drain(applied(state), left, now_s, state.drain_deadline_s)
+    return state, (Apply(state.revision), drain, Announce(what, f"{reason}; {back.name} is stable again"))
 
 
 def take_back(state: State, now_s: float, reason: str) -> Outcome:
@@ -69,22 +93,23 @@ def on_rollback(state: State, event: RollbackAsked) -> Outcome:
     return go_back(state, event.now_s, f"{event.actor} rolled it back{_because(event.reason)}")
 
 
-def on_rollback_by_hand(state: State, event: RollbackAsked) -> Outcome:
-    """An operator's rollback of a split that was set by hand."""
-    if not state.serves_candidate:
-        raise Refusal(f"{state.agent}: there is nothing to roll back: stable {state.stable.name} has all the traffic.")
-    return take_back(state, event.now_s, f"{event.actor} rolled it back{_because(event.reason)}")
+def on_rejected_late(state: State, event: Rejected) -> Outcome:
+    """A person who is asked whether a served candidate may go on says no."""
+    return go_back(state, event.now_s, f"{event.actor} rejected it{_because(event.reason)}")
 
 
-def on_rollback_of_promotion(state: State, event: RollbackAsked) -> Outcome:
-    """An operator's return to the version that was stable before."""
-    if state.previous is None:
-        raise Refusal(
-            f"{state.agent}: the version before {state.stable.name} is not kept any longer.",
-            remedy="Propose it again.",
+def on_rollback_at_rest(state: State, event: RollbackAsked) -> Outcome:
+    """An operator's rollback of a split that was set by hand; else of the last promotion, while it can be undone."""
+    if state.serves_candidate:
+        return take_back(state, event.now_s, f"{event.actor} rolled it back{_because(event.reason)}")
+    if state.previous is not None:
+        return return_to_previous(
+            state, event.now_s, f"{event.actor} returned to the version before{_because(event.reason)}"
         )
-    return return_to_previous(
-        state, event.now_s, f"{event.actor} returned to the version before{_because(event.reason)}"
+    raise Refusal(
+        f"{state.agent}: there is nothing to roll back: stable {state.stable.name} has all the traffic, "
+        f"and no version before it is kept.{last_change(state)}",
+        remedy="Propose the version that you want.",
     )
 
 
@@ -102,17 +127,11 @@ def on_refused_shout(state: State, event: Refused) -> Outcome:
     return state, (Announce("refused", f"{event.gateway} refused the configuration: {event.detail}"),)
 
 
-def on_judged_by_hand(state: State, event: Judged) -> Outcome:
-    """A split that was set by hand is watched too: a breach takes it back."""
+def on_judged_at_rest(state: State, event: Judged) -> Outcome:
+    """A split set by hand is watched too, and so is a new stable version while the one before it is kept."""
     state = replace(state, verdict=event.verdict)
     if event.verdict is Verdict.BREACH and state.serves_candidate:
         return take_back(state, event.now_s, f"breach: {event.detail}")
-    return state, ()
-
-
-def on_judged_promoted(state: State, event: Judged) -> Outcome:
-    """While the old version is kept, a breach of the new one returns to it."""
-    state = replace(state, verdict=event.verdict)
     if event.verdict is Verdict.BREACH and state.previous is not None:
         return return_to_previous(state, event.now_s, f"breach after promotion: {event.detail}")
     return state, ()
@@ -120,7 +139,8 @@ def on_judged_promoted(state: State, event: Judged) -> Outcome:
 
 def on_drained(state: State, event: Drained) -> Outcome:
     """A version has nothing in flight any more, or ran out of time."""
-    drains = tuple(drain for drain in state.drains if drain.version.name != event.version_name)
+    answered = (event.version_name, event.deadline_at_s)
+    drains = tuple(drain for drain in state.drains if (drain.version.name, drain.deadline_at_s) != answered)
     if drains == state.drains:
         return state, ()
     state = replace(state, drains=drains)
@@ -151,6 +171,11 @@ def drain_report(event: Drained) -> str:
             return f"{event.version_name}: nothing is in flight any more"
         case cut:
             return f"{event.version_name}: the deadline passed with {cut} still in flight"
+
+
+def last_change(state: State) -> str:
+    """A sentence for an operator who is refused: what happened before."""
+    return f" The last change was: {state.changed_by}." if state.changed_by else ""
 
 
 def _because(reason: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from adapters.port import ALL_STABLE, Split, Version
+from controller.analysis.verdict import Verdict
 
 from .plan import Plan, Step
 
@@ -38,6 +39,9 @@ RESTING = frozenset(
 )
 """No rollout is under way: a new one may be submitted, and an operator may set the split by hand."""
 
+UNSERVED = frozenset({Phase.PENDING, Phase.AWAITING_CONSENT})
+"""A proposal is under way, and its candidate is not known to any gateway yet."""
+
 SERVING = frozenset({Phase.DEPLOYING, Phase.HEALTH_CHECK, Phase.PAUSED, Phase.PROMOTING})
 """The candidate has, or is about to have, traffic: a rollback works here."""
 
@@ -51,16 +55,6 @@ class Timer(StrEnum):
     APPROVAL = "approval"
     NO_DATA = "no-data"
     KEEP = "keep"
-
-
-class Verdict(StrEnum):
-    """What the evidence says of the candidate now; the words are those of ``controller.analysis``."""
-
-    HEALTHY = "healthy"
-    BREACH = "breach"
-    UNDECIDED = "undecided"
-    NO_DATA = "no-data"
-    COMMON_CAUSE = "common-cause"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +80,7 @@ class Rollout:
         paused_by: ``operator`` or ``common-cause`` while paused; empty otherwise.
         reason: why it is where it is, for people.
         submitted_at_s: when it began.
+        score: the verification score that it came with, 0 to 1.
     """
 
     id: str
@@ -93,6 +88,7 @@ class Rollout:
     plan: Plan
     digest: str
     submitted_at_s: float
+    score: float | None = None
     step: int = 0
     approved: bool = False
     held: bool = False
@@ -113,18 +109,21 @@ class State:
         agent: its name.
         gateways: who must confirm a split.
         stable: the version that plays the stable track.
-        declared: the stable version that the operator's settings name; a change of it is an event.
+        declared: the stable version that the operator's settings name, whether or not it was taken.
+        declared_candidate: likewise the candidate that they want guided by hand.
         candidate: the version that plays the candidate track.
-        previous: the version that was stable before, ready for an instant return until the ``KEEP`` timer.
+        previous: the version that was stable before, ready for an instant return until the ``KEEP`` timer or the next
+            candidate's deployment.
         split: what is wanted at every gateway.
         phase: see :class:`Phase`.
         rollout: the one under way, or the last one.
-        verdict: the latest.
+        verdict: what the evidence last said in this step.
         reachable: whether the candidate's endpoints have been seen to answer.
         revision: counts what was asked of the gateways; a confirmation names it.
         confirmed: who has confirmed this revision.
         timers: when to be woken, in seconds since the epoch, per timer.
         drains: versions that are being drained.
+        deployed_at_s: when a candidate was last brought to the gateways by a rollout; None if never.
         drain_deadline_s: how long requests in flight on a version that has lost its traffic may go on.
         changes: counts the events that changed the state; an operator names it to say what they saw.
         changed_by: who made the last change, and what it was, for the next who comes too late.
@@ -134,6 +133,7 @@ class State:
     gateways: frozenset[str]
     stable: Version
     declared: Version
+    declared_candidate: Version | None = None
     candidate: Version | None = None
     previous: Version | None = None
     split: Split = ALL_STABLE
@@ -146,6 +146,7 @@ class State:
     timers: Mapping[Timer, float] = field(default_factory=dict)
     drains: tuple[Drain, ...] = ()
     drain_deadline_s: float = 60.0
+    deployed_at_s: float | None = None
     changes: int = 0
     changed_by: str = ""
 
@@ -153,9 +154,12 @@ class State:
         """The invariants that hold wherever a state is made: at a decision, and when it is read from the journal."""
         assert self.candidate is not None or self.split == ALL_STABLE, "a split without a candidate"
         assert self.phase in RESTING or self.rollout is not None, "a phase without a rollout"
-        assert self.split == ALL_STABLE or self.phase in RESTING or self.phase in SERVING, "traffic in a wrong phase"
-        if self.phase in (Phase.HEALTH_CHECK, Phase.PAUSED) and self.rollout is not None:
-            assert self.split.candidate_bp <= self.rollout.plan.bp_max(self.rollout.step), "more than the step allows"
+        assert not self.serves_candidate or self.phase is Phase.IDLE or self.phase in SERVING, (
+            "traffic in a wrong phase"
+        )
+        if self.phase in SERVING and self.rollout is not None:
+            assert self.candidate == self.rollout.candidate, "another candidate than the one that was proposed"
+            assert self.split.candidate_bp <= self.bp_max, "more than the step allows"
 
     @property
     def all_confirmed(self) -> bool:
@@ -166,6 +170,18 @@ class State:
     def serves_candidate(self) -> bool:
         """Whether the candidate gets any request, live or mirrored."""
         return self.split != ALL_STABLE
+
+    @property
+    def bp_max(self) -> int:
+        """The most that the candidate may have in this phase, in basis points; by hand, whatever the operator set."""
+        if self.phase in (Phase.HEALTH_CHECK, Phase.PAUSED, Phase.PROMOTING) and self.rollout is not None:
+            return self.rollout.plan.bp_max(self.rollout.step)
+        return self.split.candidate_bp if self.phase is Phase.IDLE else 0
+
+    def serves(self, version: Version) -> bool:
+        """Whether a version of this name gets any request."""
+        played = self.candidate is not None and self.serves_candidate and self.candidate.name == version.name
+        return played or self.stable.name == version.name
 
     def timed(self, timer: Timer, at_s: float | None) -> State:
         """The same state with ``timer`` set to a moment, or taken away."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from adapters.port import ALL_STABLE, WHOLE_BP, Version
+from controller.analysis.verdict import Verdict
 
-from .advance import advance, enter_step, pause, promote, resume
+from .advance import advance, enter_step, pause, pause_for_common_cause, promote, resume
 from .commands import Announce, Apply, Command
 from .events import (
     Approved,
@@ -20,65 +21,78 @@ from .events import (
     SplitSet,
 )
 from .refusal import Refusal
-from .retreat import Outcome, applied, start_drain, take_back
-from .state import RESTING, Phase, State, Verdict
+from .retreat import Outcome, applied, last_change, start_drain, take_back
+from .state import RESTING, Phase, State, Timer
 
 
 def on_pause(state: State, event: PauseAsked) -> Outcome:
     """Hold it here."""
-    return pause(state, "operator", f"{event.actor} paused it: {event.reason or 'no reason given'}")
+    return pause(state, f"{event.actor} paused it: {event.reason or 'no reason given'}")
 
 
 def on_pause_again(state: State, event: PauseAsked) -> Outcome:
     """An operator's pause outlives the outage that paused it before."""
     if state.rollout is not None and state.rollout.paused_by == "operator":
-        raise Refusal(f"{state.agent}: it is paused already: {state.rollout.reason}.")
+        raise Refusal(
+            f"{state.agent}: it is paused already: {state.rollout.reason}.{last_change(state)}",
+            remedy="Resume it, or roll it back.",
+        )
     return on_pause(state, event)
 
 
 def on_resume(state: State, event: ResumeAsked) -> Outcome:
-    """Go on from where it was held."""
-    return resume(state, event.now_s)
+    """Go on from where it was held. While both versions suffer, that is for the evidence to say."""
+    rollout = state.rollout
+    assert rollout is not None
+    if state.verdict is not Verdict.COMMON_CAUSE:
+        return resume(state, event.now_s)
+    if rollout.paused_by == "common-cause":
+        raise Refusal(
+            f"{state.agent}: {rollout.reason}.{last_change(state)}",
+            remedy="It goes on by itself when that is over; promote it or roll it back if you know better.",
+        )
+    return pause_for_common_cause(state, event.now_s, f"{event.actor} resumed it")
 
 
 def on_approved(state: State, event: Approved) -> Outcome:
-    """A person agrees to leave this step; hold and evidence are still waited for."""
+    """A person agrees to leave this step; hold and evidence are still waited for, but not for ever."""
     rollout = state.rollout
     assert rollout is not None
+    here = f"step {rollout.step + 1}" if rollout.present_step else "the promotion"
     if rollout.approved:
-        raise Refusal(f"{state.agent}: step {rollout.step + 1} is approved already.")
+        raise Refusal(f"{state.agent}: {here} is approved already.{last_change(state)}")
     if event.digest not in ("", rollout.digest):
-        raise Refusal(f"{state.agent}: the approval names another proposal.", remedy=f"Approve {rollout.digest}.")
+        raise Refusal(
+            f"{state.agent}: the approval names {event.digest}, the proposal is {rollout.digest}.",
+            remedy="Read the proposal again, and approve its digest.",
+        )
     state = replace(state, rollout=replace(rollout, approved=True))
+    if Timer.APPROVAL in state.timers:
+        state = state.timed(Timer.APPROVAL, None)
+        state = state.timed(Timer.PROGRESS, event.now_s + rollout.plan.progress_deadline_s)
     state, commands = advance(state, event.now_s)
-    return state, (Announce("approved", f"{event.actor} approved step {rollout.step + 1}"), *commands)
+    return state, (Announce("approved", f"{event.actor} approved {here}"), *commands)
 
 
 def on_skip(state: State, event: SkipAsked) -> Outcome:
-    """Leave the step without its hold and its evidence; an approval that was asked for cannot be skipped."""
-    rollout = state.rollout
-    assert rollout is not None
-    step = rollout.present_step
-    if step is not None and step.approval and not rollout.approved:
-        raise Refusal(f"{state.agent}: step {rollout.step + 1} asks for an approval.", remedy="Approve it first.")
-    if not state.all_confirmed:
-        raise Refusal(
-            f"{state.agent}: {', '.join(sorted(state.gateways - state.confirmed))} has not confirmed this step yet.",
-            remedy="Wait for it, or roll back.",
-        )
-    return enter_step(state, rollout.step + 1, event.now_s)
+    """Leave the step without its hold and its evidence."""
+    assert state.rollout is not None
+    _insist(state, upto=state.rollout.step + 1)
+    return enter_step(state, state.rollout.step + 1, event.now_s)
 
 
 def on_promote(state: State, event: PromoteAsked) -> Outcome:
     """Skip every remaining step. The candidate is still watched while it bakes."""
     assert state.rollout is not None
-    return enter_step(state, len(state.rollout.plan.steps), event.now_s)
+    last = len(state.rollout.plan.steps)
+    _insist(state, upto=last)
+    return enter_step(state, last, event.now_s)
 
 
 def on_promote_now(state: State, event: PromoteAsked) -> Outcome:
-    """Skip the rest of the bake, but not the gateways' confirmation."""
-    if not state.all_confirmed:
-        raise Refusal(f"{state.agent}: not every gateway gives the candidate everything yet.", remedy="Wait for them.")
+    """Skip the rest of the bake."""
+    assert state.rollout is not None
+    _insist(state, upto=state.rollout.step)
     return promote(state, event.now_s)
 
 
@@ -86,10 +100,13 @@ def on_promote_by_hand(state: State, event: PromoteAsked) -> Outcome:
     """A candidate that an operator brought to 100 % by hand becomes stable."""
     if state.candidate is None or state.split.candidate_bp != WHOLE_BP or not state.all_confirmed:
         raise Refusal(
-            f"{state.agent}: there is no rollout, and no candidate at a confirmed 100 %.",
+            f"{state.agent}: there is no rollout, and no candidate at a confirmed 100 %.{last_change(state)}",
             remedy="Set the split to 100 first, or submit a proposal.",
         )
-    return _replace_stable(replace(state, candidate=None, split=ALL_STABLE), state.candidate, event.now_s)
+    promoted = replace(state, candidate=None, split=ALL_STABLE)
+    state, said = _replace_stable(promoted, state.candidate, event.now_s)
+    state = applied(state)
+    return state, (Apply(state.revision), *said)
 
 
 def on_split(state: State, event: SplitSet) -> Outcome:
@@ -109,9 +126,15 @@ def on_split(state: State, event: SplitSet) -> Outcome:
 
 
 def on_candidate(state: State, event: CandidateDeclared) -> Outcome:
-    """Declare a candidate with no rollout, or take it away. Its share stays 0 until somebody sets it."""
+    """Declare a candidate with no rollout, or take it away. Its share stays 0 until somebody sets it.
+
+    The same version with other endpoints keeps its share: its instances have moved.
+    """
     if event.candidate == state.candidate:
         return state, ()
+    if event.candidate and state.candidate and event.candidate.name == state.candidate.name:
+        state = applied(replace(state, candidate=event.candidate))
+        return state, (Apply(state.revision), Announce("candidate", f"{event.actor} moved {event.candidate.name}"))
     if state.serves_candidate:
         raise Refusal(f"{state.agent}: the candidate has traffic: {state.split}.", remedy="Set the split to 0 first.")
     if event.candidate is not None and event.candidate.name == state.stable.name:
@@ -124,12 +147,14 @@ def on_candidate(state: State, event: CandidateDeclared) -> Outcome:
 
 def on_drain(state: State, event: DrainAsked) -> Outcome:
     """Drain a version that no request is sent to any more."""
-    version = next(
-        (known for known in (state.candidate, state.previous) if known and known.name == event.version_name), None
-    )
-    if version is None or (version == state.candidate and state.serves_candidate):
+    known = (state.stable, state.candidate, state.previous, *(drain.version for drain in state.drains))
+    version = next((version for version in known if version and version.name == event.version_name), None)
+    if version is None:
+        names = ", ".join(dict.fromkeys(version.name for version in known if version))
+        raise Refusal(f"{state.agent}: {event.version_name} is not known; there is {names}.{last_change(state)}")
+    if state.serves(version):
         raise Refusal(
-            f"{state.agent}: {event.version_name} still has traffic, or is not known.",
+            f"{state.agent}: {version.name} still has traffic: {state.split}.{last_change(state)}",
             remedy="Roll back first; then drain.",
         )
     state, command = start_drain(state, version, event.now_s, event.deadline_s)
@@ -137,26 +162,70 @@ def on_drain(state: State, event: DrainAsked) -> Outcome:
 
 
 def on_settings(state: State, event: SettingsChanged) -> Outcome:
-    """The operator's files changed. Endpoints and gateways may change at any time, the stable version only at rest."""
-    before, commands = state, list[Command]()
+    """The operator's files changed. Endpoints and gateways may change at any time, versions only at rest.
+
+    What cannot be done yet stays different from what is declared, and the runtime says it again at rest. Not so the
+    version that is being rolled out: whether it becomes stable is for the rollout to say, or else one that was just
+    rolled back would get everything.
+    """
+    before = state
     state = replace(state, gateways=event.gateways, drain_deadline_s=event.drain_deadline_s)
+    said: tuple[Command, ...] = ()
+    under_way = state.rollout.candidate.name if state.rollout and state.phase not in RESTING else None
     if event.stable.name == state.stable.name:
         state = replace(state, stable=event.stable, declared=event.stable)
-    elif event.stable.name == state.declared.name:
+    elif event.stable.name in (state.declared.name, under_way):
         state = replace(state, declared=event.stable)
-    elif state.phase in RESTING and not state.serves_candidate:
-        state = replace(state, declared=event.stable)
-        state, more = _replace_stable(state, event.stable, event.now_s)
-        return state, more
-    if (state.gateways, state.stable) != (before.gateways, before.stable):
-        state = applied(state)
-        commands.append(Apply(state.revision))
-    return state, tuple(commands)
+    elif _at_rest(state):
+        state, said = _replace_stable(replace(state, declared=event.stable), event.stable, event.now_s)
+    if state.previous is not None and event.stable.name == state.previous.name:
+        state = replace(state, previous=event.stable)
+    if event.candidate != state.declared_candidate and _at_rest(state):
+        state = replace(state, declared_candidate=event.candidate)
+        if event.candidate is None or event.candidate.name != state.stable.name:
+            state = replace(state, phase=Phase.IDLE, rollout=None, candidate=event.candidate, verdict=Verdict.NO_DATA)
+    if _known(state) == _known(before):
+        return state, said
+    state = applied(state)
+    return state, (Apply(state.revision), *said)
+
+
+def _known(state: State) -> tuple[object, ...]:
+    return state.gateways, state.stable, state.candidate, state.previous
+
+
+def _at_rest(state: State) -> bool:
+    return state.phase in RESTING and not state.serves_candidate
+
+
+def _insist(state: State, *, upto: int) -> None:
+    """What nobody can skip on the way to step ``upto``: a gateway's confirmation, and an approval that is asked for."""
+    rollout = state.rollout
+    assert rollout is not None
+    missing = sorted(state.gateways - state.confirmed)
+    if missing:
+        raise Refusal(
+            f"{state.agent}: {state.split} is not confirmed yet by {', '.join(missing)}.{last_change(state)}",
+            remedy="Wait for that, or roll back.",
+        )
+    due = {index for index in range(rollout.step, upto) if rollout.plan.steps[index].approval}
+    if Timer.APPROVAL in state.timers:
+        due.add(rollout.step)
+    if rollout.approved:
+        due.discard(rollout.step)
+    if due:
+        first = min(due)
+        here = f"step {first + 1}" if first < len(rollout.plan.steps) else "the promotion"
+        raise Refusal(
+            f"{state.agent}: {here} asks for an approval.{last_change(state)}",
+            remedy="Approve it first." if first == rollout.step else "Go on to that step, and approve it there.",
+        )
 
 
 def _replace_stable(state: State, version: Version, now_s: float) -> Outcome:
     old = state.stable
     candidate = None if state.candidate and state.candidate.name == version.name else state.candidate
     state = replace(state, phase=Phase.IDLE, rollout=None, stable=version, candidate=candidate, previous=None)
-    state, drain = start_drain(applied(replace(state, timers={})), old, now_s, state.drain_deadline_s)
-    return state, (Apply(state.revision), drain, Announce("stable", f"{version.name} is stable"))
+    state = replace(state, timers={}, verdict=Verdict.NO_DATA)
+    state, drain = start_drain(state, old, now_s, state.drain_deadline_s)
+    return state, (drain, Announce("stable", f"{version.name} is stable"))
