@@ -74,6 +74,12 @@ class Version:
     drain_url: str | None = None
 
 
+def host_port(endpoint: str) -> tuple[str, int]:
+    """``host:port`` as two values; an IPv6 address loses its brackets."""
+    host, _, port = endpoint.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
 @dataclass(frozen=True, slots=True)
 class HeaderMatch:
     """A request belongs to the agent only if this header has exactly this value."""
@@ -143,6 +149,12 @@ class Assignment:
     def __post_init__(self) -> None:
         if self.candidate is None and (self.split.candidate_bp or self.split.mirror_bp):
             raise ValueError(f"{self.agent}: a split needs a candidate")
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """Every version that the gateway must know, stable first."""
+        candidate = (self.candidate,) if self.candidate else ()
+        return (self.stable, *candidate, *self.draining)
 
     def all_stable(self) -> Assignment:
         """The way back: the same versions, and every live request on stable."""

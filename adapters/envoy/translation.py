@@ -1,0 +1,132 @@
+"""One agent's assignment as xDS resources. Pure.
+
+An agent is two clusters, ``<agent>/stable`` and ``<agent>/candidate``, and a route that divides requests over them in
+basis points, stable first, so that a hashed session moves only towards the track that grows. Within a cluster each
+version is a locality of its own, so that load reports count per version; versions that drain stay in the stable
+cluster, where they get nothing new and what they still have in flight goes on being reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from adapters.port import Assignment, Stickiness, Track, Version
+from xds.resources import (
+    Cluster,
+    ClusterEndpoints,
+    Endpoint,
+    FallbackCluster,
+    HashByCookie,
+    HashByHeader,
+    HeaderMatch,
+    Health,
+    Mirror,
+    Resource,
+    Retry,
+    Route,
+    Share,
+    VersionEndpoints,
+)
+
+Addresses = Mapping[str, tuple[tuple[str, int], ...]]
+"""What each ``host:port`` endpoint resolves to: (IP address, port) pairs."""
+
+FALLBACK = "candidate-or-stable"
+"""The dead-man switch: the candidate while its endpoints are fresh, else stable."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentResources:
+    """What one agent contributes to a snapshot.
+
+    Attributes:
+        hosts: the domains that its route is for.
+        route: its route; None where no version has an endpoint.
+        clusters: clusters and endpoint sets.
+        mortal: the endpoint set that goes stale unless it is sent again in time; None without a dead-man switch.
+    """
+
+    hosts: tuple[str, ...]
+    route: Route
+    clusters: tuple[Resource, ...]
+    mortal: Resource | None
+
+
+def cluster_name(agent: str, track: Track) -> str:
+    """The cluster of an agent's track."""
+    return f"{agent}/{track.value}"
+
+
+def translate(assignment: Assignment, addresses: Addresses, *, for_grpc: bool = False) -> AgentResources:
+    """An assignment as resources.
+
+    Args:
+        assignment: what is wanted.
+        addresses: where each endpoint of its versions is.
+        for_grpc: for subscribers that are gRPC clients and no Envoy: they match plain prefixes, and report load only
+            when they are told to.
+
+    Raises:
+        ResourceError: something that Envoy would refuse.
+    """
+    agent, outcomes = assignment.agent, tuple(f"named_metrics.{name}" for name in assignment.indicators)
+    stable = _cluster(agent, Track.STABLE, assignment.stable, outcomes, report_load=for_grpc)
+    drained = tuple(version for version in assignment.draining if version.http2 == assignment.stable.http2)
+    resources = [
+        stable.resource(),
+        ClusterEndpoints(
+            stable.name,
+            (
+                _located(assignment.stable, addresses, Health.HEALTHY),
+                *(_located(version, addresses, Health.DRAINING) for version in drained),
+            ),
+        ).resource(),
+    ]
+    slot, mortal = cluster_name(agent, Track.CANDIDATE), None
+    if assignment.candidate is not None:
+        candidate = _cluster(agent, Track.CANDIDATE, assignment.candidate, outcomes, report_load=for_grpc)
+        located = (_located(assignment.candidate, addresses, Health.HEALTHY),)
+        endpoints = ClusterEndpoints(candidate.name, located, stale_after_s=assignment.dead_man_s).resource()
+        resources += [candidate.resource(), endpoints]
+        if assignment.dead_man_s is not None:
+            slot, mortal = f"{agent}/{FALLBACK}", endpoints
+            resources.append(FallbackCluster(slot, (candidate.name, stable.name)).resource())
+    route = _route(assignment, stable.name, slot, whole_segments=not for_grpc)
+    return AgentResources(assignment.route.hosts, route, tuple(resources), mortal)
+
+
+def _route(assignment: Assignment, stable: str, slot: str, *, whole_segments: bool) -> Route:
+    split, match = assignment.split, assignment.route
+    shares = [Share(stable, split.stable_bp)]
+    if assignment.candidate is not None:
+        shares.append(Share(slot, split.candidate_bp))
+    mirrors = (Mirror(cluster_name(assignment.agent, Track.CANDIDATE), split.mirror_bp),) if split.mirror_bp else ()
+    return Route(
+        prefix=match.path_prefix,
+        shares=tuple(shares),
+        headers=tuple(HeaderMatch(header.name, header.value) for header in match.headers),
+        whole_segments=whole_segments,
+        hash_by=_hash_by(assignment.stickiness),
+        retry=Retry(retries_max=assignment.retries) if assignment.retries else None,
+        mirrors=mirrors,
+        timeout_s=assignment.request_timeout_s or 0,
+    )
+
+
+def _hash_by(stickiness: Stickiness | None) -> HashByHeader | HashByCookie | None:
+    if stickiness is None:
+        return None
+    if stickiness.header is not None:
+        return HashByHeader(stickiness.header)
+    assert stickiness.cookie is not None, "stickiness has a header or a cookie"
+    return HashByCookie(stickiness.cookie)
+
+
+def _cluster(agent: str, track: Track, version: Version, outcomes: tuple[str, ...], *, report_load: bool) -> Cluster:
+    return Cluster(cluster_name(agent, track), http2=version.http2, outcomes=outcomes, report_load=report_load)
+
+
+def _located(version: Version, addresses: Addresses, health: Health) -> VersionEndpoints:
+    found = dict.fromkeys(pair for endpoint in version.endpoints for pair in addresses[endpoint])
+    return VersionEndpoints(version.name, tuple(Endpoint(address, port, health) for address, port in found))

@@ -1,0 +1,104 @@
+"""From the operator's settings to what the runtime works with. Pure."""
+
+from __future__ import annotations
+
+from adapters.envoy.gateway import EnvoyOptions
+from adapters.port import WHOLE_BP, Split
+from controller.analysis.objectives import Objective
+from controller.analysis.verdict import Judge
+from controller.evolution.gates import Gate
+from controller.rollout.plan import Plan, Step, WhenUndecided
+from controller.runtime.fleet import GatewayProfile, Roster
+from controller.runtime.profile import Profile
+from controller.settings.agent import AgentSettings
+from controller.settings.gateway import GatewaySettings
+from controller.settings.loading import Settings
+from controller.settings.objective import ObjectiveSpec
+from controller.settings.strategy import StepSpec, StrategySpec
+
+SILENCE_MAX_S = 10.0
+"""No event from the candidate for this long is called ``no-data``; what is left of the deadline then begins to run."""
+
+
+def roster_of(settings: Settings) -> Roster:
+    """Every gateway and agent of the settings."""
+    return Roster(
+        gateways={name: gateway_profile(gateway) for name, gateway in settings.gateways.items()},
+        agents={name: profile_of(agent) for name, agent in settings.agents.items()},
+    )
+
+
+def gateway_profile(gateway: GatewaySettings) -> GatewayProfile:
+    """One gateway, with the options of its own kind."""
+    options: object = None
+    if gateway.spec.envoy is not None:
+        envoy = gateway.spec.envoy
+        options = EnvoyOptions(str(envoy.listen), envoy.load_report_interval_s, envoy.api_listener)
+    return GatewayProfile(gateway.name, gateway.type, options)
+
+
+def profile_of(agent: AgentSettings) -> Profile:
+    """One agent."""
+    strategy, gate = agent.spec.strategy, agent.spec.gate
+    return Profile(
+        agent=agent.name,
+        gateways=agent.gateways,
+        route=agent.route(),
+        stable=agent.stable_version(),
+        candidate=agent.candidate_version(),
+        plan=plan_of(agent),
+        gate=Gate(gate.min_verification_score, gate.min_interval_s),
+        judge=judge_of(agent),
+        stickiness=agent.stickiness(),
+        dead_man_s=agent.dead_man_s,
+        request_timeout_s=strategy.request_timeout_s,
+        retries=strategy.retries,
+        indicators=agent.indicators(),
+        drain_deadline_s=agent.drain_deadline_s,
+    )
+
+
+def judge_of(agent: AgentSettings) -> Judge | None:
+    """What the agent's candidates are judged by; None where it has no objectives."""
+    analysis = agent.spec.analysis
+    if not agent.spec.objectives:
+        return None
+    objectives = tuple(_objective(spec) for spec in agent.spec.objectives)
+    return Judge(objectives, analysis.alpha, _silence_s(analysis.no_data_deadline_s))
+
+
+def plan_of(agent: AgentSettings) -> Plan:
+    """The way of the agent's rollouts."""
+    strategy, analysis, gate = agent.spec.strategy, agent.spec.analysis, agent.spec.gate
+    return Plan(
+        steps=_steps(strategy),
+        bake_s=strategy.bake_s,
+        keep_s=strategy.keep_s,
+        progress_deadline_s=strategy.progress_deadline_s,
+        approval_timeout_s=gate.consent_timeout_s,
+        no_data_deadline_s=analysis.no_data_deadline_s - _silence_s(analysis.no_data_deadline_s),
+        undecided=WhenUndecided(analysis.undecided),
+        watched=bool(agent.spec.objectives),
+        consent=gate.consent == "required",
+    )
+
+
+def _steps(strategy: StrategySpec) -> tuple[Step, ...]:
+    if strategy.type == "blue-green":
+        return (Step(Split(candidate_bp=WHOLE_BP), hold_s=0.0),)
+    return tuple(_step(spec, mirrored=strategy.type == "mirror") for spec in strategy.stops())
+
+
+def _step(spec: StepSpec, *, mirrored: bool) -> Step:
+    split = Split(mirror_bp=spec.weight_bp) if mirrored else Split(candidate_bp=spec.weight_bp)
+    return Step(split, spec.hold_s, approval=spec.approval == "required")
+
+
+def _objective(spec: ObjectiveSpec) -> Objective:
+    metric = spec.indicator.metric
+    assert metric is not None, "settings refuse latency objectives while no gateway reports latency"
+    return Objective(spec.name, metric, spec.max_ratio, spec.margin_ratio, spec.guardrail)
+
+
+def _silence_s(no_data_deadline_s: float) -> float:
+    return min(SILENCE_MAX_S, no_data_deadline_s / 2)
