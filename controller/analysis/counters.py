@@ -70,7 +70,10 @@ class Ledger:
     reporters: Mapping[str, _Counted] = dataclasses.field(default_factory=dict)
 
     def take(self, readings: Iterable[Reading]) -> tuple["Ledger", dict[Series, Counts]]:
-        """The ledger after `readings`, and the new events summed over reporters; series without any are left out."""
+        """The ledger after `readings`, and the new events summed over reporters; series without any are left out.
+
+        Feed it every reading, also while nothing is judged: what it counted then is not new when a watch begins.
+        """
         reporters = dict(self.reporters)
         new: dict[Series, Counts] = {}
         for reading in readings:

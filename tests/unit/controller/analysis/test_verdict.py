@@ -55,6 +55,21 @@ def test_a_breach_stays():
     assert verdict(judge(ERRORS), *reports) is Verdict.BREACH, "a rollback would be taken back by later luck"
 
 
+def test_the_test_that_was_breached_first_stays_the_reason():
+    a_judge = judge(Objective("errors", "error", max=0.5, margin=0.05))
+    reports = [{"error": block(30, 0)}] * 3 + [{"error": Block(Counts(100, 100))}] * 20
+    finding = a_judge.assess(*watched(a_judge, *reports)).findings[0]
+    assert finding.test == "relative", "the journal would give another reason than the one acted on"
+
+
+@pytest.mark.parametrize(("objective", "tests"), [(ERRORS, 2), (TASKS, 1), (UNSAFE, 1)])
+def test_the_evidence_ratio_is_measured_against_the_share_of_alpha(objective, tests):
+    report = {objective.indicator: block(40, 3)}
+    finding = judge(objective).assess(*watched(judge(objective), report)).findings[0]
+    assert finding.evidence_ratio > 0.0
+    assert finding.evidence_ratio == pytest.approx(finding.log_e / math.log(tests / 0.01)), "alpha would be spent twice"
+
+
 def test_a_failure_that_begins_only_under_traffic_is_seen_at_once():
     reports = [{"error": block(0, 0)}] * 600 + [{"error": block(20, 0)}] * 2
     assert verdict(judge(ERRORS), *reports) is Verdict.BREACH, "ten good minutes would hide what comes after"
@@ -158,6 +173,11 @@ def test_an_outage_that_stable_shares_is_a_common_cause_and_no_breach(objective,
         assert a_judge.assess(state, now_s).verdict is not Verdict.COMMON_CAUSE, "it would pause long after the outage"
         blamed += a_judge.assess(state, now_s).verdict is Verdict.BREACH
     assert blamed <= 1, "an innocent candidate would be rolled back for an outage upstream"
+
+
+def test_a_failing_stable_does_not_hold_a_good_candidate_up():
+    report = {"error": block(1, 40)}
+    assert verdict(judge(ERRORS), *[report] * 10) is Verdict.HEALTHY, "the cure would be stopped by the disease"
 
 
 def test_a_past_outage_excuses_nothing_later():
