@@ -1,3 +1,4 @@
+import os
 import sqlite3
 
 import pytest
@@ -37,6 +38,15 @@ def test_a_new_file_is_safe_through_a_power_cut(path):
     assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
     assert connection.execute("PRAGMA user_version").fetchone() == (1,)
     connection.close()
+
+
+def test_a_new_files_name_is_synced_too(path, monkeypatch):
+    synced = []
+    monkeypatch.setattr("os.fsync", lambda fd: synced.append(os.fstat(fd).st_ino))
+    begun(path)
+    assert path.parent.stat().st_ino in synced, "a power cut would take the whole new journal"
+    begun(path)
+    assert len(synced) == 1
 
 
 ROW = "(at_s, agent, kind, actor, version, body, previous, digest, seq) VALUES (1, '', 'k', 'a', 1, '{}', 'p', 'd', ?)"

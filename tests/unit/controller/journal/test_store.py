@@ -233,6 +233,36 @@ def test_an_interrupted_append_leaves_no_transaction_behind(journal, monkeypatch
     assert add(journal, 1).seq == 1
 
 
+class LyingConnection:
+    """Keeps a transaction and says that it did not: an fsync that fails after the bytes have gone out."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+    def execute(self, statement, *values):
+        result = self.connection.execute(statement, *values)
+        if statement == "COMMIT":
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+            raise error
+        return result
+
+    def __getattr__(self, name):
+        return getattr(self.connection, name)
+
+
+def test_a_record_kept_in_spite_of_an_error_is_not_taken_for_tampering(journal):
+    add(journal, 1)
+    truthful = journal._connection
+    journal._connection = LyingConnection(truthful)
+    with pytest.raises(JournalError):
+        add(journal, 2)
+    journal._connection = truthful
+    add(journal, 3)
+    assert numbers(journal) == [1, 2, 3], "one bad fsync would stop all rollouts until a restart"
+    assert journal.verify() == Verified(3, "matches")
+
+
 def test_a_disk_that_cannot_keep_the_anchor_still_keeps_records(journal, path):
     add(journal, 1)
     path.with_name("journal.sqlite.anchor.new").mkdir()
