@@ -5,6 +5,7 @@ once and its bytes are kept by content; a table is the bytes of its name followe
 protobuf messages merge by concatenation. A changed share costs one virtual host, not the table.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +21,9 @@ from xds.snapshot import Reference, Resource, ResourceType
 
 SHARES_TOTAL_BP = 10_000
 VIRTUAL_HOSTS_CACHED_MAX = 16_384
+
+_COOKIE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_COOKIE_PATH = re.compile(r"/[A-Za-z0-9/._~-]*")
 
 OUTCOME_HEADERS = ("endpoint-load-metrics", "endpoint-load-metrics-bin")
 """The headers in which an agent tells its outcomes (ORCA): read for the load reports, not meant for clients."""
@@ -60,16 +64,32 @@ class HashByHeader:
 class HashByCookie:
     """Requests with the same cookie go to the same cluster.
 
+    Envoy makes a cookie only for load balancers that hash, and too late to choose the cluster by it. So a request
+    without one is hashed by its `x-request-id`, and its answer sets the cookie to just that: the next hashes the same.
+
     Attributes:
         name: of the cookie.
-        path: for which a cookie that Envoy makes is valid.
-        ttl_s: Envoy makes the cookie when a request has none, to live this long; 0 makes it a session's cookie, and
-            None leaves it to the agent to set one.
+        path: for which a cookie that is made here is valid.
+        ttl_s: make the cookie when a request has none, to live this long; 0 makes it a session's cookie, and None
+            leaves it to the agent to set one.
     """
 
     name: str
     path: str = "/"
-    ttl_s: float | None = 0
+    ttl_s: int | None = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a cookie (RFC 6265), and what Envoy would take for a format string."""
+        if not _COOKIE_NAME.fullmatch(self.name):
+            raise ResourceError(f"{self.name!r} is not the name of a cookie. Use letters, digits, '-' and '_'.")
+        if not _COOKIE_PATH.fullmatch(self.path):
+            raise ResourceError(f"{self.path!r} is not the path of a cookie. Use letters, digits and '/-_.~'.")
+
+    @property
+    def set_cookie(self) -> str:
+        """The header that makes the cookie, as a format string of Envoy's."""
+        age = f"; Max-Age={self.ttl_s}" if self.ttl_s else ""
+        return f"{self.name}=%REQ(X-REQUEST-ID)%; Path={self.path}{age}; HttpOnly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +218,28 @@ def _check_unique(what: str, values: Sequence[object], where: str) -> None:
 
 @lru_cache(maxsize=VIRTUAL_HOSTS_CACHED_MAX)
 def _virtual_host_bytes(host: VirtualHost) -> bytes:
-    entry = route.VirtualHost(name=host.name, domains=list(host.domains), routes=[_route(r) for r in host.routes])
+    routes = [envoy_route for entry in host.routes for envoy_route in _routes(entry)]
+    entry = route.VirtualHost(name=host.name, domains=list(host.domains), routes=routes)
     return bytes(route.RouteConfiguration(virtual_hosts=[entry]))
 
 
-def _route(entry: Route) -> route.Route:
-    return route.Route(match=_match(entry), route=_action(entry), response_headers_to_remove=list(entry.hide_headers))
+def _routes(entry: Route) -> list[route.Route]:
+    """Return Envoy's routes for one of ours: a second one sets a cookie where a request has none."""
+    action, hide = _action(entry), list(entry.hide_headers)
+    plain = route.Route(match=_match(entry), route=action, response_headers_to_remove=hide)
+    if not isinstance(entry.hash_by, HashByCookie) or entry.hash_by.ttl_s is None:
+        return [plain]
+    cookie = core.HeaderValueOption(
+        header=core.HeaderValue(key="set-cookie", value=entry.hash_by.set_cookie),
+        append_action=core.HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD,
+    )
+    makes_cookie = route.Route(
+        match=_match(entry), route=action, response_headers_to_remove=hide, response_headers_to_add=[cookie]
+    )
+    regex = matcher.RegexMatcher(regex=rf"(?:.*;\s*)?{entry.hash_by.name}=[^;].*")
+    assert plain.match is not None, "every route has a match"
+    plain.match.headers.append(route.HeaderMatcher(name="cookie", string_match=matcher.StringMatcher(safe_regex=regex)))
+    return [plain, makes_cookie]
 
 
 def _match(entry: Route) -> route.RouteMatch:
@@ -226,18 +262,22 @@ def _action(entry: Route) -> route.RouteAction:
         weighted_clusters=route.WeightedCluster(clusters=clusters, use_hash_policy=True if entry.hash_by else None),
         timeout=timedelta(seconds=entry.timeout_s),
         idle_timeout=idle_timeout,
-        hash_policy=[_hash_policy(entry.hash_by)] if entry.hash_by else [],
+        hash_policy=_hash_policies(entry.hash_by) if entry.hash_by else [],
         retry_policy=_retry_policy(entry.retry) if entry.retry else None,
         request_mirror_policies=[_mirror_policy(mirror) for mirror in entry.mirrors if mirror.share_bp],
     )
 
 
-def _hash_policy(hash_by: HashByHeader | HashByCookie) -> route.RouteActionHashPolicy:
+def _hash_policies(hash_by: HashByHeader | HashByCookie) -> list[route.RouteActionHashPolicy]:
     if isinstance(hash_by, HashByHeader):
-        return route.RouteActionHashPolicy(header=route.RouteActionHashPolicyHeader(header_name=hash_by.name))
-    ttl = None if hash_by.ttl_s is None else timedelta(seconds=hash_by.ttl_s)
-    cookie = route.RouteActionHashPolicyCookie(name=hash_by.name, path=hash_by.path, ttl=ttl)
-    return route.RouteActionHashPolicy(cookie=cookie)
+        return [_hash_header(hash_by.name)]
+    cookie = route.RouteActionHashPolicyCookie(name=hash_by.name)
+    by_cookie = route.RouteActionHashPolicy(cookie=cookie, terminal=True)
+    return [by_cookie] if hash_by.ttl_s is None else [by_cookie, _hash_header("x-request-id")]
+
+
+def _hash_header(name: str) -> route.RouteActionHashPolicy:
+    return route.RouteActionHashPolicy(header=route.RouteActionHashPolicyHeader(header_name=name))
 
 
 def _retry_policy(retry: Retry) -> route.RetryPolicy:

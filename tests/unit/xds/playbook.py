@@ -1,4 +1,4 @@
-"""A subscriber's side of a stream, to write protocol tests as a script: says, hears, hears_nothing. All of it in bytes."""
+"""A subscriber's side of a stream, to write protocol tests as a script: asks, hears, hears_nothing. All in bytes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
