@@ -9,3 +9,10 @@ class Refusal(ConflictError):  # noqa: N818 - not our error: an answer to the op
     """The event does not fit the state. Nothing has changed."""
 
     code = "refused"
+
+
+class Outdated(Refusal):  # noqa: N818 - likewise
+    """The operator decided on what was so before somebody else changed it. Nothing has changed by this."""
+
+    code = "outdated"
+    http_status = 412

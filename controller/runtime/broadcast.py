@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,12 +42,14 @@ class Broadcast:
 
     def __init__(self) -> None:
         self._number = 0
+        self._recent: deque[News] = deque(maxlen=BACKLOG_MAX)
         self._listeners: set[asyncio.Queue[News]] = set()
 
     def publish(self, at_s: float, agent: str, what: str, text: str, facts: Mapping[str, object] | None = None) -> News:
         """Tell every listener. Never blocks."""
         self._number += 1
         news = News(self._number, at_s, agent, what, text, facts or {})
+        self._recent.append(news)
         for queue in self._listeners:
             if queue.full():
                 queue.get_nowait()
@@ -54,8 +57,11 @@ class Broadcast:
         return news
 
     @contextmanager
-    def listen(self) -> Iterator[AsyncIterator[News]]:
+    def listen(self, *, after: int | None = None) -> Iterator[AsyncIterator[News]]:
         """Hear all that is published while the context is open. A gap in ``number`` is news that was lost.
+
+        Args:
+            after: begin with the news after this number, as far back as they are remembered; None with what comes.
 
         Raises:
             UnavailableError: there are too many listeners already.
@@ -63,6 +69,9 @@ class Broadcast:
         if len(self._listeners) >= LISTENERS_MAX:
             raise UnavailableError(f"{LISTENERS_MAX} listeners are connected already.", remedy="Close one, or poll.")
         queue: asyncio.Queue[News] = asyncio.Queue(BACKLOG_MAX)
+        for news in self._recent if after is not None else ():
+            if news.number > after:
+                queue.put_nowait(news)
         self._listeners.add(queue)
         try:
             yield _endless(queue)
