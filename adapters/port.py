@@ -156,9 +156,6 @@ class Assignment:
         candidate = (self.candidate,) if self.candidate else ()
         return (self.stable, *candidate, *self.draining)
 
-    def all_stable(self) -> Assignment:
-        """The way back: the same versions, and every live request on stable."""
-        return replace(self, split=ALL_STABLE)
 
 
 class Applied(StrEnum):

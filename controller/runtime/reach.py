@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from adapters.port import Version
+from adapters.port import Version, host_port
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +25,6 @@ async def connect(host: str, port: int) -> None:
     await writer.wait_closed()
 
 
-def split_endpoint(endpoint: str) -> tuple[str, int]:
-    """``host:port`` as two values; an IPv6 address loses its brackets."""
-    host, _, port = endpoint.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
 async def until_reached(version: Version, connect: Connect) -> None:
     """Return once every endpoint of ``version`` has accepted a connection. Tries until cancelled."""
     waiting = list(version.endpoints)
@@ -38,7 +32,7 @@ async def until_reached(version: Version, connect: Connect) -> None:
         failures: list[str] = []
         for endpoint in waiting:
             try:
-                await connect(*split_endpoint(endpoint))
+                await connect(*host_port(endpoint))
             except OSError as error:  # TimeoutError is one
                 failures.append(endpoint)
                 log.warning("%s at %s does not answer: %s", version.name, endpoint, str(error) or type(error).__name__)

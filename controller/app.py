@@ -1,0 +1,194 @@
+"""The composition root: builds the parts, starts them in one order, and stops them in the other.
+
+Up: settings, journal, fleet (every agent recalled, every gateway told of all its agents), and only then the doors: xDS,
+then HTTP. An Envoy is answered when there is something whole to answer it with. Down: HTTP, drivers, journal, and xDS
+last, so that gateways lose their controller as late as they can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+from typing import Literal
+
+import uvloop
+
+from adapters.envoy.gateway import EnvoyGateway
+from adapters.port import Adapter
+from adapters.registry import FACTORIES, Shared
+from controller.errors import TurnoutError
+from controller.journal.errors import JournalError
+from controller.journal.store import Journal
+from controller.journal.writer import AsyncJournal
+from controller.roster import roster_of
+from controller.runtime.broadcast import Broadcast
+from controller.runtime.drain_call import DrainCaller
+from controller.runtime.fleet import Fleet, GatewayProfile
+from controller.runtime.hands import Surroundings
+from controller.runtime.reach import connect
+from controller.runtime.tasks import Tasks
+from controller.settings.loading import Settings, load
+from controller.settings.problem import SettingsError
+from controller.settings.watching import watch
+from xds.load_reports import LoadReport
+from xds.server import XdsServer
+
+log = logging.getLogger(__name__)
+
+JOURNAL_NAME = "journal.sqlite"
+FLUSH_EVERY_S = 2.0
+"""How often records that a full disk kept in memory are tried again."""
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``turnout run`` takes.
+
+    Attributes:
+        config: a settings file, or a directory of them.
+        state_dir: where the journal lives; made if it is missing.
+        http: where the API listens; port 0 takes a free one.
+        xds: where Envoys subscribe; port 0 takes a free one.
+        log_format: ``text`` for people, ``json`` for collectors.
+    """
+
+    config: Path
+    state_dir: Path
+    http: Address = ("127.0.0.1", 8900)
+    xds: Address = ("127.0.0.1", 18000)
+    log_format: Literal["text", "json"] = "text"
+
+
+class App:
+    """One controller.
+
+    Args:
+        options: where everything is.
+        settings: what the operator asks for, already valid.
+        journal: open for writing; the app closes it.
+    """
+
+    def __init__(self, options: Options, settings: Settings, journal: AsyncJournal) -> None:
+        self.options = options
+        self.settings = settings
+        self.refused: SettingsError | None = None
+        self.journal = journal
+        self.broadcast = Broadcast()
+        self.stop = asyncio.Event()
+        self.ready = asyncio.Event()
+        self.xds = XdsServer(listen_address(options.xds), on_load_report=self._take_report)
+        self._drain_caller = DrainCaller()
+        self.fleet = Fleet(self._make_adapter, self._surroundings())
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            adapters={},
+            journal=self.journal,
+            broadcast=self.broadcast,
+            now_s=time.time,
+            connect=connect,
+            call_drain_url=self._drain_caller,
+            report=lambda _agent, _receipt: None,
+        )
+
+    def _make_adapter(self, gateway: GatewayProfile) -> Adapter:
+        return FACTORIES[gateway.kind](gateway.name, gateway.options, Shared(self.xds))
+
+    def _take_report(self, report: LoadReport) -> None:
+        adapter = self.fleet.adapters.get(report.group)
+        if isinstance(adapter, EnvoyGateway):
+            adapter.take_report(report)
+
+    async def run(self) -> None:
+        """Serve until ``stop`` is set."""
+        try:
+            async with Tasks() as tasks:
+                tasks.start("fleet", self.fleet.run(roster_of(self.settings), self.ready))
+                await self.ready.wait()
+                await self.xds.start()
+                tasks.start("settings", self._follow_settings())
+                tasks.start("journal", self._flush_for_ever())
+                self._say_ready()
+                await self.stop.wait()
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        await self._drain_caller.close()
+        try:
+            await self.journal.close()
+        except JournalError as error:
+            log.error("the journal could not be closed cleanly: %s", error)  # noqa: TRY400 - the message says it all
+        await self.xds.stop()
+
+    def _say_ready(self) -> None:
+        """One line on standard output: that it is ready, and where."""
+        http, xds = listen_address(self.options.http), listen_address((self.options.xds[0], self.xds.port))
+        sys.stdout.write(f"turnout {distribution_version('turnout')} is ready: http://{http} xds://{xds}\n")
+        sys.stdout.flush()
+
+    async def _follow_settings(self) -> None:
+        """Swap good settings in; refuse bad ones whole, and go on with what there is."""
+        async for outcome in watch(self.options.config, self.stop, since=self.settings):
+            if isinstance(outcome, SettingsError):
+                self._refuse(outcome)
+                continue
+            try:
+                await self.fleet.configure(roster_of(outcome))
+            except JournalError as error:
+                log.error("the new settings wait: %s", error)  # noqa: TRY400 - the message says it all
+                continue
+            self.settings, self.refused = outcome, None
+            log.info("settings %s are in force", outcome.digest)
+            self.broadcast.publish(time.time(), "", "settings", "new settings are in force")
+
+    def _refuse(self, error: SettingsError) -> None:
+        self.refused = error
+        log.error("the new settings are refused, the old ones stay in force:\n%s", error)
+        self.broadcast.publish(time.time(), "", "settings-refused", str(error))
+
+    async def _flush_for_ever(self) -> None:
+        """Write down, as soon as the disk lets us, what was done while it did not."""
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            if self.journal.deferred:
+                try:
+                    await self.journal.flush()
+                except JournalError as error:
+                    log.warning("%d records still wait for the journal: %s", self.journal.deferred, error)
+
+
+def listen_address(address: Address) -> str:
+    """``HOST:PORT``, with an IPv6 host in brackets."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def serve(options: Options) -> None:
+    """Run a controller until SIGTERM or SIGINT.
+
+    Raises:
+        TurnoutError: it cannot start: bad settings, a journal that cannot be opened, an address that is taken.
+    """
+    settings = load(options.config)
+    options.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    uvloop.run(_serve(options, settings))
+
+
+async def _serve(options: Options, settings: Settings) -> None:
+    app = App(options, settings, AsyncJournal(Journal.open(options.state_dir / JOURNAL_NAME)))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, app.stop.set)
+    try:
+        await app.run()
+    except* TurnoutError as group:
+        raise group.exceptions[0] from None
