@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 demo: $(READY)  ## the main job on a real Envoy: promote, roll back, blame nobody
 	$(BIN)/turnout demo $(DEMO)
 
-test: check  ## everything: style, types, unit, property, simulation, real gateways
+test: lint type  ## everything: style, types, unit, property, simulation, real gateways
 	$(BIN)/python -m pytest $(TESTS)
 
 check: $(READY) lint type  ## what the commit hook runs
