@@ -15,7 +15,7 @@ from typing import Any
 from . import advance, events, retreat, steer
 from .commands import Announce, Apply, CheckGates, Command, DrainVersion, Probe
 from .events import EVENTS, AnyEvent, OperatorEvent, TimerFired
-from .refusal import Refusal
+from .refusal import Outdated, Refusal
 from .state import RESTING, SERVING, UNSERVED, Phase, State
 
 Handler = Callable[[State, Any], tuple[State, tuple[Command, ...]]]
@@ -49,7 +49,9 @@ def _rules() -> Iterable[tuple[Iterable[Phase], type[AnyEvent], Handler, tuple[P
 
     yield (p.DEPLOYING,), events.CandidateReached, advance.on_reached, (p.HEALTH_CHECK, p.PROMOTING)
     yield (p.DEPLOYING,), events.Confirmed, advance.on_confirmed, (p.HEALTH_CHECK, p.PROMOTING)
-    yield (p.HEALTH_CHECK, p.PAUSED, p.PROMOTING), events.Confirmed, advance.on_confirmed, ()
+    yield (p.HEALTH_CHECK,), events.Confirmed, advance.on_confirmed, (p.PROMOTING,)
+    yield (p.PAUSED,), events.Confirmed, advance.on_confirmed, ()
+    yield (p.PROMOTING,), events.Confirmed, advance.on_confirmed, (p.PROMOTED,)
     yield (p.ROLLING_BACK,), events.Confirmed, advance.on_confirmed, (p.ROLLED_BACK,)
     yield RESTING | UNSERVED, events.Confirmed, advance.on_confirmed, ()
 
@@ -82,7 +84,8 @@ def _rules() -> Iterable[tuple[Iterable[Phase], type[AnyEvent], Handler, tuple[P
     yield (p.HEALTH_CHECK, p.PAUSED), events.PromoteAsked, steer.on_promote, (p.PROMOTING,)
     yield (p.PROMOTING,), events.PromoteAsked, steer.on_promote_now, (p.PROMOTED,)
     yield (p.IDLE,), events.PromoteAsked, steer.on_promote_by_hand, ()
-    yield RESTING, events.SplitSet, steer.on_split, (p.IDLE,)
+    yield RESTING - {p.PROMOTED, p.ROLLED_BACK}, events.SplitSet, steer.on_split, (p.IDLE,)
+    yield (p.PROMOTED, p.ROLLED_BACK), events.SplitSet, steer.on_split, ()
     yield RESTING, events.CandidateDeclared, steer.on_candidate, (p.IDLE,)
     yield RESTING, events.DrainAsked, steer.on_drain, ()
 
@@ -108,10 +111,11 @@ def step(state: State, event: AnyEvent) -> tuple[State, tuple[Command, ...]]:
     """What ``event`` makes of ``state``, and what has to be done for it.
 
     Raises:
-        Refusal: an operator's event that does not fit, or that was given without knowing what happened since.
+        Refusal: an operator's event that does not fit.
+        Outdated: one that was given without knowing what happened since.
     """
     if isinstance(event, OperatorEvent) and event.seen not in (None, state.changes) and not _hurries(state, event):
-        raise Refusal(
+        raise Outdated(
             f"{state.agent}: it has changed since you looked: {state.changed_by or 'it began'}.",
             remedy=f"Look again; it is at change {state.changes} now, you had seen {event.seen}.",
         )

@@ -64,12 +64,15 @@ class Playbook:
         self.state = state or new_state("code-assistant", OLD, frozenset({"edge", "inner"}), drain_deadline_s=60)
         self.now_s = BEGAN_S
         self.said: tuple[Command, ...] = ()
+        self.passed: set[tuple[Phase, type[e.AnyEvent], Phase]] = set()
         self._expected = 0
 
     def __rshift__(self, event: e.AnyEvent) -> Playbook:
         """Feed an event, at the play's own time."""
         self.close()
+        phase = self.phase
         self.state, self.said = step(self.state, replace(event, now_s=self.now_s))
+        self.passed.add((phase, type(event), self.phase))
         self._expected = 0
         return self
 
@@ -154,40 +157,42 @@ class Playbook:
 
 
 def play_to(phase: Phase, plan: Plan = GUARDED) -> Playbook:
-    """A playbook that has come to ``phase`` by the plan's own way."""
+    """A playbook that has come to ``phase`` with ``plan``, its gateways having confirmed the first step."""
+    if phase in ASIDE:
+        before, turn = ASIDE[phase]
+        play = play_to(before, plan)
+        turn(play)
+        return play
     play = Playbook()
-    if phase is Phase.IDLE:
-        return play
-    play >> submitted(plan=plan)
-    match phase:
-        case Phase.REJECTED:
-            return play >> asked(e.Rejected)
-        case Phase.SUPERSEDED:
-            return play >> asked(e.Superseded)
-        case Phase.PENDING:
-            return play
-    play >> e.GatesPassed(now_s=0, rollout_id="p1")
-    if plan.consent and phase is Phase.EXPIRED:
-        return play.wait(plan.approval_timeout_s)
-    if phase is Phase.AWAITING_CONSENT:
-        return play
-    if plan.consent:
-        _ = play >> asked(e.Approved, "rita", digest="digest-of-p1")
-    if phase is Phase.DEPLOYING:
-        return play
-    play.reach().confirm()
-    if phase is Phase.HEALTH_CHECK:
-        return play.confirm()
-    if phase is Phase.PAUSED:
-        return play.confirm() >> asked(e.PauseAsked)
-    if phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK):
-        play.confirm().judge(Verdict.BREACH, "errors")
-        return play.confirm().drained() if phase is Phase.ROLLED_BACK else play
-    for index in range(len(plan.steps)):
-        play.confirm().judge(Verdict.HEALTHY)
-        if plan.steps[index].approval:
-            play >> asked(e.Approved, "rita")
-        play.wait(plan.steps[index].hold_s)
-    if phase is Phase.PROMOTED:
-        play.confirm().judge(Verdict.HEALTHY).wait(plan.bake_s)
-    return play
+    while play.phase is not phase:
+        FORWARD[play.phase](play, plan)
+    return play.confirm() if phase is Phase.HEALTH_CHECK else play
+
+
+def _pass_the_step(play: Playbook, _plan: Plan) -> None:
+    present = play.rollout.present_step
+    play.confirm().judge(Verdict.HEALTHY)
+    if present.approval:
+        play >> asked(e.Approved, "rita")
+    play.wait(present.hold_s)
+
+
+FORWARD = {
+    Phase.IDLE: lambda play, plan: play >> submitted(plan=plan),
+    Phase.PENDING: lambda play, _plan: play >> e.GatesPassed(now_s=0, rollout_id="p1"),
+    Phase.AWAITING_CONSENT: lambda play, _plan: play >> asked(e.Approved, "rita", digest="digest-of-p1"),
+    Phase.DEPLOYING: lambda play, _plan: play.reach().confirm(),
+    Phase.HEALTH_CHECK: _pass_the_step,
+    Phase.PROMOTING: lambda play, plan: play.confirm().judge(Verdict.HEALTHY).wait(plan.bake_s),
+}
+"""What takes a rollout on from each phase."""
+
+ASIDE = {
+    Phase.REJECTED: (Phase.PENDING, lambda play: play >> asked(e.Rejected)),
+    Phase.SUPERSEDED: (Phase.PENDING, lambda play: play >> asked(e.Superseded)),
+    Phase.EXPIRED: (Phase.PENDING, lambda play: play.wait(600)),
+    Phase.PAUSED: (Phase.HEALTH_CHECK, lambda play: play >> asked(e.PauseAsked)),
+    Phase.ROLLING_BACK: (Phase.HEALTH_CHECK, lambda play: play.judge(Verdict.BREACH, "errors")),
+    Phase.ROLLED_BACK: (Phase.ROLLING_BACK, lambda play: play.confirm().drained()),
+}
+"""From where, and by what, a rollout comes to the phases beside the way."""

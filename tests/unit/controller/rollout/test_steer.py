@@ -196,6 +196,17 @@ def test_a_gateway_that_joins_in_the_middle_of_a_step_is_waited_for():
     play.confirm("third") << Apply << "step"
 
 
+def test_the_last_confirmation_may_be_what_a_promotion_waits_for():
+    play = play_to(Phase.HEALTH_CHECK, replace(PLAN, steps=PLAN.steps[:1])).judge(Verdict.HEALTHY)
+    play >> settings(MOVED)
+    play.wait(120).confirm() << Apply << "step"
+    assert play.phase is Phase.PROMOTING
+    play.confirm().judge(Verdict.HEALTHY) >> settings(OLD)
+    play.wait(600).confirm("edge")
+    assert play.phase is Phase.PROMOTING
+    play.confirm("inner") << Apply << DrainVersion << "promoted"
+
+
 def test_a_gateway_that_leaves_in_the_middle_of_a_step_is_not_waited_for():
     play = play_to(Phase.DEPLOYING, PLAN).reach().confirm().confirm("edge") >> settings(OLD, "edge")
     play.confirm("edge") << "confirmed"
