@@ -112,15 +112,19 @@ def simulate(judge: Judge, traffic: Traffic, chance: Chance, runs: int) -> Outco
     """What becomes of `runs` rollouts (1..RUNS_MAX) under `judge`; each ends at a breach or after the last step."""
     if not 1 <= runs <= RUNS_MAX:
         raise ValueError(f"runs lie in 1..{RUNS_MAX}, not {runs}")
-    ended = [run(judge, traffic, chance) for _ in range(runs)]
+    return summed_up([run(judge, traffic, chance) for _ in range(runs)], traffic)
+
+
+def summed_up(ended: Sequence[Run], traffic: Traffic) -> Outcome:
+    """What became of these runs, of which there is at least one."""
     breached = [each for each in ended if each.breached]
     healthy_s = [each.healthy_s for each in ended if each.healthy_s is not None]
     return Outcome(
-        runs=runs,
-        rolled_back=len(breached) / runs,
+        runs=len(ended),
+        rolled_back=len(breached) / len(ended),
         seconds_median=_median([max(each.end_s - traffic.onset_s, 0.0) for each in breached]),
         candidate_requests_median=_median([each.candidate_requests for each in breached]),
-        shown_healthy=len(healthy_s) / runs,
+        shown_healthy=len(healthy_s) / len(ended),
         healthy_seconds_median=_median(healthy_s),
     )
 
