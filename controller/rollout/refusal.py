@@ -11,7 +11,7 @@ class Refusal(ConflictError):  # noqa: N818 - not our error: an answer to the op
     code = "refused"
 
 
-class Outdated(Refusal):  # noqa: N818 - likewise
+class Outdated(Refusal):
     """The operator decided on what was so before somebody else changed it. Nothing has changed by this."""
 
     code = "outdated"
