@@ -103,14 +103,18 @@ class ResourceSet:
         """A hash of the names and versions: the order in which resources were given does not matter."""
         return content_version(self.resources.values())
 
+    @cached_property
+    def needs(self) -> frozenset[Reference]:
+        """What the resources refer to, all together."""
+        return frozenset().union(*(resource.references for resource in self.resources.values()))
+
     def changed(self, put: Iterable[Resource], remove: frozenset[str]) -> "ResourceSet":
         """Return the set after replacing and removing; the very same set when that changes nothing."""
-        kept = {name: resource for name, resource in self.resources.items() if name not in remove}
-        for resource in put:
-            if kept.get(resource.name) != resource:
-                kept[resource.name] = resource
-        if len(kept) == len(self.resources) and all(self.resources.get(n) is r for n, r in kept.items()):
+        put = [entry for entry in put if entry.name in remove or self.resources.get(entry.name) != entry]
+        if not put and remove.isdisjoint(self.resources):
             return self
+        kept = {name: resource for name, resource in self.resources.items() if name not in remove}
+        kept.update((resource.name, resource) for resource in put)
         return ResourceSet(self.type, MappingProxyType(kept))
 
 
@@ -162,6 +166,8 @@ class Snapshot:
 
     def _problems(self) -> Iterator[str]:
         for of_type in self.sets.values():
+            if all(needed in self.sets[needed_type].resources for needed_type, needed in of_type.needs):
+                continue
             for resource in of_type.resources.values():
                 for needed_type, needed in sorted(resource.references, key=lambda reference: reference[1]):
                     if needed not in self.sets[needed_type].resources:

@@ -39,15 +39,15 @@ def test_a_table_is_one_message_whose_virtual_hosts_were_encoded_apart():
     assert [host.name for host in whole.virtual_hosts] == ["v0", "v1", "v2"]
 
 
-def test_one_changed_share_encodes_one_virtual_host(monkeypatch):
-    hosts = [VirtualHost(f"v{i}", (f"{i}.test",), (Route("/", STABLE),)) for i in range(50)]
-    route_table("edge", hosts)
+def test_one_changed_share_encodes_one_route(monkeypatch):
+    routes = [Route(f"/{i}", STABLE) for i in range(50)]
+    route_table("edge", [VirtualHost("v", ("*",), tuple(routes))])
     encoded = []
-    real = route.RouteConfiguration.__bytes__
-    monkeypatch.setattr(route.RouteConfiguration, "__bytes__", lambda self: encoded.append(self) or real(self))
-    hosts[7] = VirtualHost("v7", ("7.test",), (Route("/", SPLIT),))
-    route_table("edge", hosts)
-    assert [host.name for message in encoded for host in message.virtual_hosts] == ["v7"]
+    real = route.Route.__bytes__
+    monkeypatch.setattr(route.Route, "__bytes__", lambda self: encoded.append(self) or real(self))
+    routes[7] = Route("/7", SPLIT)
+    route_table("edge", [VirtualHost("v", ("*",), tuple(routes))])
+    assert [entry.match.path_separated_prefix for entry in encoded] == ["/7"]
 
 
 def test_shares_keep_their_order_and_have_one_total():
