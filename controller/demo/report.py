@@ -1,0 +1,74 @@
+"""What the demo says at its end: a table for people, one JSON object for programs, an exit code for both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from .measure import COMMON_CAUSE, EXPECTED, PROMOTE, ROLLBACK, Act
+
+TITLES = {PROMOTE: "1 promote", ROLLBACK: "2 roll back", COMMON_CAUSE: "3 common cause"}
+
+
+def went_well(acts: Sequence[Act]) -> bool:
+    """Whether every act was played, and none went wrong."""
+    return [act.name for act in acts] == list(EXPECTED) and not any(act.faults for act in acts)
+
+
+def as_json(acts: Sequence[Act]) -> dict[str, Any]:
+    """The report for programs. Its shape is a promise (docs/demo.md); its figures are rounded, not changed."""
+    return {"ok": went_well(acts), "acts": [_act_as_json(act) for act in acts]}
+
+
+def _act_as_json(act: Act) -> dict[str, Any]:
+    back_s = act.seconds_to_rollback
+    return {
+        "name": act.name,
+        "outcome": act.outcome,
+        "requests": act.requests,
+        "failed_requests": act.failed_requests,
+        "candidate_requests": act.candidate_requests,
+        "bad_answers": act.bad_answers,
+        "seconds_to_rollback": None if back_s is None else round(back_s, 3),
+        "shares": [{"wanted": share.wanted, "observed": round(share.observed, 5)} for share in act.shares],
+    }
+
+
+def as_table(acts: Sequence[Act]) -> RenderableType:
+    """The report for people."""
+    table = Table(title="What clients saw", title_justify="left", title_style="bold")
+    table.add_column("act")
+    table.add_column("outcome")
+    for heading in ("requests", "failed for clients", "to the candidate", "its bad answers", "bad answer → rollback"):
+        table.add_column(heading, justify="right")
+    table.add_column("share wanted → observed")
+    for act in acts:
+        table.add_row(
+            TITLES[act.name],
+            Text(act.outcome, style="red" if act.faults else "green"),
+            f"{act.requests:,}",
+            f"{act.failed_requests:,}",
+            f"{act.candidate_requests:,}",
+            f"{act.bad_answers:,}",
+            "" if act.seconds_to_rollback is None else f"{act.seconds_to_rollback:.1f} s",
+            "\n".join(f"{share.wanted * 100:g} % → {share.observed * 100:.2f} %" for share in act.shares),
+            end_section=True,
+        )
+    lines = [Text(f"{TITLES[act.name]} ({act.seconds:.0f} s): {act.story}", style="dim") for act in acts]
+    lines += [Text(f"{TITLES[act.name]} went wrong: {fault}", style="red") for act in acts for fault in act.faults]
+    return Group(table, *lines)
+
+
+def show(acts: Sequence[Act], console: Console) -> None:
+    """Print the table, and in one line what it comes to."""
+    console.print(as_table(acts))
+    if went_well(acts):
+        console.print("Every act went as it must.", style="bold green")
+    else:
+        console.print(
+            f"{sum(bool(act.faults) for act in acts)} of {len(acts)} acts played went wrong.", style="bold red"
+        )
