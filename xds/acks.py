@@ -79,7 +79,7 @@ class Ledger:
         before, after = self.subscription, interpretation.subscription
         if after is before and not interpretation.forgotten:
             return
-        self.subscription = after
+        self.subscription = group.shared(after)
         self.settled_on = None
         if interpretation.forgotten:
             self.forget(interpretation.forgotten, group)

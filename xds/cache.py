@@ -153,6 +153,17 @@ class Group:
             ),
         )
 
+    def covers(self, subscription: Subscription, held: Holdings, type_: ResourceType) -> bool:
+        """Whether a subscription asks for everything of a type that the resources held refer to."""
+        if subscription.wildcard:
+            return True
+        key = ("covers", id(held), type_, subscription)
+        return self._share(key, held, lambda: self.needed(held, type_) <= subscription.names)
+
+    def shared(self, subscription: Subscription) -> Subscription:
+        """Return an equal subscription, the same object for all streams that ask for the same."""
+        return self._share(("subscription", subscription), None, lambda: subscription)
+
     def _share(self, key: tuple[object, ...], alive: object, compute: Callable[[], T]) -> T:
         kept = self._shared.get(key)
         if kept is None:

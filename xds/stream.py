@@ -19,7 +19,7 @@ from xds.envelope import Node, decode_node, decode_request
 from xds.errors import MalformedRequestError
 from xds.roster import Member, Roster, Standing, TypeStatus
 from xds.snapshot import ResourceSet, ResourceType
-from xds.subscription import Meaning, Mode, Request, interpret
+from xds.subscription import Meaning, Mode, Request, Subscription, interpret
 
 NAMES_MAX = 100_000
 UNKNOWN_TYPES_MAX = 16
@@ -239,11 +239,9 @@ class AdsStream:
         needed_type = SUPPLIED_AGAIN.get(ledger.type)
         if needed_type is None:
             return True
-        needed = group.needed(ledger.accepted, needed_type)
         follower = self._ledgers.get(needed_type)
-        if follower is None or follower.subscription is None:
-            return not needed
-        return follower.subscription.wildcard or needed <= follower.subscription.names
+        asked = follower.subscription if follower is not None else None
+        return group.covers(asked or Subscription(), ledger.accepted, needed_type)
 
     def _describe(self) -> tuple[TypeStatus, ...]:
         return tuple(
