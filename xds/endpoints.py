@@ -1,6 +1,7 @@
 """Endpoints: the addresses behind a cluster, grouped by the version that answers there.
 
-Envoy's load reports count by locality. One locality per version, named by it, makes them count by version.
+Envoy's load reports count by locality. One locality per version, named by it, makes them count by version. Access logs
+know no locality, but each endpoint's metadata, which names the version too.
 """
 
 from dataclasses import dataclass
@@ -11,11 +12,15 @@ from ipaddress import ip_address
 
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.endpoint import v3 as endpoint
+from envoy_data_plane.google.protobuf import Struct, Value
 
 from xds.errors import ResourceError
 from xds.snapshot import Resource, ResourceType
 
 ENDPOINTS_CACHED_MAX = 16_384
+
+METADATA_NAMESPACE = "turnout"
+METADATA_VERSION = "version"
 
 
 class Health(Enum):
@@ -89,6 +94,8 @@ def _cluster_endpoints(value: ClusterEndpoints) -> Resource:
 
 
 def _locality(of_version: VersionEndpoints) -> endpoint.LocalityLbEndpoints:
+    named = Struct(fields={METADATA_VERSION: Value(string_value=of_version.version)})
+    metadata = core.Metadata(filter_metadata={METADATA_NAMESPACE: named})
     return endpoint.LocalityLbEndpoints(
         locality=core.Locality(sub_zone=of_version.version),
         # gRPC's own client ignores a locality without a weight.
@@ -101,6 +108,7 @@ def _locality(of_version: VersionEndpoints) -> endpoint.LocalityLbEndpoints:
                     )
                 ),
                 health_status=entry.health.value,
+                metadata=metadata,
             )
             for entry in of_version.endpoints
         ],

@@ -6,7 +6,7 @@ it into bytes with a version and with references to what it needs.
 
 from xds.clusters import Cluster, FallbackCluster
 from xds.endpoints import ClusterEndpoints, Endpoint, Health, VersionEndpoints
-from xds.listeners import ApiListener, Listener
+from xds.listeners import ApiListener, LatencyLog, Listener
 from xds.routes import (
     HashByCookie,
     HashByHeader,
@@ -31,6 +31,7 @@ __all__ = [
     "HashByHeader",
     "HeaderMatch",
     "Health",
+    "LatencyLog",
     "Listener",
     "Mirror",
     "Resource",

@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from xds.access_logs import AccessLog, AccessLogStream
 from xds.acks import Refusal
 from xds.cache import Cache, Group
 from xds.client_status import client_status
@@ -43,6 +44,8 @@ class Limits:
 
     Attributes:
         streams_max: open at once, of all services together; one more is refused with RESOURCE_EXHAUSTED.
+        access_log_streams_max: with so many open, no further access log is let in. Each worker of an Envoy opens one;
+            they leave room for the rest.
         request_bytes_max: of one message. A request names each endpoint set that is asked for.
         requests_per_s: of one stream in the long run; faster ones are read later, nothing is lost.
         requests_burst: of one stream at once: an Envoy that starts asks for everything.
@@ -53,6 +56,7 @@ class Limits:
     """
 
     streams_max: int = 10_000
+    access_log_streams_max: int = 5_000
     request_bytes_max: int = 8 * 1024 * 1024
     requests_per_s: float = 500.0
     requests_burst: int = 2_000
@@ -76,6 +80,7 @@ class XdsServer:
         limits: Limits | None = None,
         meter: Meter | None = None,
         on_load_report: Callable[[LoadReport], None] | None = None,
+        on_access_log: Callable[[AccessLog], None] | None = None,
         credentials: grpc.ServerCredentials | None = None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -86,6 +91,7 @@ class XdsServer:
             limits: what subscribers may ask; None is the defaults.
             meter: told what happens; None counts into a `Counters`.
             on_load_report: called with each load report. It must not raise.
+            on_access_log: called with each message of access logs. It must not raise.
             credentials: for TLS; None is plain text.
             now_s: a clock that never goes back.
         """
@@ -95,6 +101,7 @@ class XdsServer:
         self._limits = limits or Limits()
         self._meter = meter if meter is not None else Counters()
         self._on_load_report = on_load_report or _ignore
+        self._on_access_log = on_access_log or _ignore
         self._credentials = credentials
         self._now_s = now_s
         self._roster = Roster(rejoin_grace_s=self._limits.rejoin_grace_s)
@@ -175,6 +182,7 @@ class XdsServer:
             "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(self._delta_aggregated_resources),
         }
         load_reporting = {"StreamLoadStats": grpc.stream_stream_rpc_method_handler(self._stream_load_stats)}
+        access_logs = {"StreamAccessLogs": grpc.stream_unary_rpc_method_handler(self._stream_access_logs)}
         status = {
             "StreamClientStatus": grpc.stream_stream_rpc_method_handler(self._stream_client_status),
             "FetchClientStatus": grpc.unary_unary_rpc_method_handler(self._fetch_client_status),
@@ -182,6 +190,7 @@ class XdsServer:
         return (
             grpc.method_handlers_generic_handler("envoy.service.discovery.v3.AggregatedDiscoveryService", discovery),
             grpc.method_handlers_generic_handler("envoy.service.load_stats.v3.LoadReportingService", load_reporting),
+            grpc.method_handlers_generic_handler("envoy.service.accesslog.v3.AccessLogService", access_logs),
             grpc.method_handlers_generic_handler("envoy.service.status.v3.ClientStatusDiscoveryService", status),
         )
 
@@ -249,6 +258,12 @@ class XdsServer:
         async with self._admitted(context) as line:
             await line.carry(receive, pull)
 
+    async def _stream_access_logs(self, _requests: AsyncIterator[bytes], context: Context) -> bytes:
+        stream = AccessLogStream()
+        async with self._admitted(context, self._limits.access_log_streams_max) as line:
+            await line.carry(lambda data: self._on_access_log(stream.receive(data)), lambda: None)
+        return b""
+
     async def _stream_client_status(self, _requests: AsyncIterator[bytes], context: Context) -> None:
         answers: list[bytes] = []
         async with self._admitted(context) as line:
@@ -266,11 +281,11 @@ class XdsServer:
             raise
 
     @asynccontextmanager
-    async def _admitted(self, context: Context) -> AsyncIterator["_Line"]:
+    async def _admitted(self, context: Context, streams_max: int | None = None) -> AsyncIterator["_Line"]:
         """Let a stream in when there is room, and make sure that it is woken when the server stops."""
         if self._stopping:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "The server is stopping.")
-        if self._streams_open >= self._limits.streams_max:
+        if self._streams_open >= min(self._limits.streams_max, streams_max or self._limits.streams_max):
             logger.warning("stream refused: %d are open, which is the limit", self._streams_open)
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many streams are open.")
         line = _Line(context, self._limits, self._now_s, lambda: self._stopping)
@@ -373,5 +388,5 @@ def _log_refusal(refusal: Refusal) -> None:
     )
 
 
-def _ignore(report: LoadReport) -> None:
-    del report
+def _ignore(told: LoadReport | AccessLog) -> None:
+    del told

@@ -296,6 +296,87 @@ class EndpointLoadMetricStats(_message.Message):
         total_metric_value: _Optional[float] = ...,
     ) -> None: ...
 
+class AccessLogsNode(_message.Message):
+    __slots__ = ("identifier",)
+    IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
+    identifier: AccessLogsIdentifier
+    def __init__(self, identifier: _Optional[_Union[AccessLogsIdentifier, _Mapping]] = ...) -> None: ...
+
+class AccessLogsIdentifier(_message.Message):
+    __slots__ = ("node",)
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    node: Node
+    def __init__(self, node: _Optional[_Union[Node, _Mapping]] = ...) -> None: ...
+
+class AccessLogs(_message.Message):
+    __slots__ = ("http_logs",)
+    HTTP_LOGS_FIELD_NUMBER: _ClassVar[int]
+    http_logs: HttpAccessLogEntries
+    def __init__(self, http_logs: _Optional[_Union[HttpAccessLogEntries, _Mapping]] = ...) -> None: ...
+
+class HttpAccessLogEntries(_message.Message):
+    __slots__ = ("log_entry",)
+    LOG_ENTRY_FIELD_NUMBER: _ClassVar[int]
+    log_entry: _containers.RepeatedCompositeFieldContainer[HttpAccessLogEntry]
+    def __init__(self, log_entry: _Optional[_Iterable[_Union[HttpAccessLogEntry, _Mapping]]] = ...) -> None: ...
+
+class HttpAccessLogEntry(_message.Message):
+    __slots__ = ("common_properties",)
+    COMMON_PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    common_properties: AccessLogCommon
+    def __init__(self, common_properties: _Optional[_Union[AccessLogCommon, _Mapping]] = ...) -> None: ...
+
+class AccessLogCommon(_message.Message):
+    __slots__ = (
+        "start_time",
+        "time_to_last_rx_byte",
+        "time_to_first_upstream_rx_byte",
+        "upstream_cluster",
+        "custom_tags",
+        "duration",
+        "upstream_request_attempt_count",
+        "stream_id",
+        "intermediate_log_entry",
+    )
+    class CustomTagsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    TIME_TO_LAST_RX_BYTE_FIELD_NUMBER: _ClassVar[int]
+    TIME_TO_FIRST_UPSTREAM_RX_BYTE_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAM_CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    CUSTOM_TAGS_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAM_REQUEST_ATTEMPT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    STREAM_ID_FIELD_NUMBER: _ClassVar[int]
+    INTERMEDIATE_LOG_ENTRY_FIELD_NUMBER: _ClassVar[int]
+    start_time: _timestamp_pb2.Timestamp
+    time_to_last_rx_byte: _duration_pb2.Duration
+    time_to_first_upstream_rx_byte: _duration_pb2.Duration
+    upstream_cluster: str
+    custom_tags: _containers.ScalarMap[str, str]
+    duration: _duration_pb2.Duration
+    upstream_request_attempt_count: int
+    stream_id: str
+    intermediate_log_entry: bool
+    def __init__(
+        self,
+        start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...,
+        time_to_last_rx_byte: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...,
+        time_to_first_upstream_rx_byte: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...,
+        upstream_cluster: _Optional[str] = ...,
+        custom_tags: _Optional[_Mapping[str, str]] = ...,
+        duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...,
+        upstream_request_attempt_count: _Optional[int] = ...,
+        stream_id: _Optional[str] = ...,
+        intermediate_log_entry: _Optional[bool] = ...,
+    ) -> None: ...
+
 class ClientStatusRequest(_message.Message):
     __slots__ = ("node_matchers", "exclude_resource_contents")
     NODE_MATCHERS_FIELD_NUMBER: _ClassVar[int]
