@@ -69,9 +69,8 @@ class Broadcast:
         if len(self._listeners) >= LISTENERS_MAX:
             raise UnavailableError(f"{LISTENERS_MAX} listeners are connected already.", remedy="Close one, or poll.")
         queue: asyncio.Queue[News] = asyncio.Queue(BACKLOG_MAX)
-        for news in self._recent if after is not None else ():
-            if news.number > after:
-                queue.put_nowait(news)
+        for news in () if after is None else [news for news in self._recent if news.number > after]:
+            queue.put_nowait(news)
         self._listeners.add(queue)
         try:
             yield _endless(queue)

@@ -1,0 +1,117 @@
+"""What the API needs of the controller, and what it keeps for itself while it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from aiohttp import web
+
+from controller.journal.writer import AsyncJournal
+from controller.observe.meters import Meters
+from controller.runtime.broadcast import Broadcast
+from controller.runtime.fleet import Fleet
+from controller.settings.access import AccessSettings
+
+from .errors import BusyError
+from .known import KnownProposals
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The controller, as the API sees it.
+
+    Attributes:
+        fleet: the agents' drivers and the gateways' adapters.
+        journal: is only read.
+        broadcast: what is told to listeners.
+        meters: the controller's own.
+        access: who holds a token, as the settings say now; None when no token is asked for.
+        ready: whether everything is brought up; ``/readyz`` asks.
+        now_s: the clock, in seconds since the epoch.
+    """
+
+    fleet: Fleet
+    journal: AsyncJournal
+    broadcast: Broadcast
+    meters: Meters
+    access: Callable[[], AccessSettings | None]
+    ready: Callable[[], bool]
+    now_s: Callable[[], float]
+
+
+class Pool(StrEnum):
+    """Requests that share a limit. Readers never keep an operator out, and those who wait keep nobody out."""
+
+    PROBE = "probe"
+    READ = "read"
+    STEER = "steer"
+    WAIT = "wait"
+
+
+IN_POOL_MAX = {Pool.PROBE: 64, Pool.READ: 64, Pool.STEER: 64, Pool.WAIT: 256}
+
+
+class Pools:
+    """How many requests are being answered, per pool."""
+
+    def __init__(self) -> None:
+        self._inside = dict.fromkeys(Pool, 0)
+
+    @contextmanager
+    def enter(self, pool: Pool) -> Iterator[None]:
+        """Be counted while the context is open. Raises BusyError when the pool is full."""
+        if self._inside[pool] >= IN_POOL_MAX[pool]:
+            raise BusyError(
+                f"{IN_POOL_MAX[pool]} requests of this kind are being answered already.", remedy="Ask again later."
+            )
+        self._inside[pool] += 1
+        try:
+            yield
+        finally:
+            self._inside[pool] -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the API keeps while it serves.
+
+    Attributes:
+        context: the controller.
+        pools: who is being answered.
+        proposals: the newest that are known.
+        proposing: held by whoever submits a proposal, so that one supersedes another as a whole.
+        stopping: set when those who wait must not wait any longer.
+        born: tells this life of the controller from another: numbers of news begin again with it.
+    """
+
+    context: Context
+    pools: Pools = field(default_factory=Pools)
+    proposals: KnownProposals = field(default_factory=KnownProposals)
+    proposing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    born: str = field(default_factory=lambda: secrets.token_hex(4))
+    _waiting: set[asyncio.Timeout] = field(default_factory=set)
+
+    @asynccontextmanager
+    async def patience(self, limit_s: float | None) -> AsyncIterator[None]:
+        """Wait for something inside. Raises TimeoutError after ``limit_s``, and at once when the API stops."""
+        async with asyncio.timeout(0 if self.stopping.is_set() else limit_s) as scope:
+            self._waiting.add(scope)
+            try:
+                yield
+            finally:
+                self._waiting.discard(scope)
+
+    def stop(self) -> None:
+        """Let nobody wait any longer."""
+        self.stopping.set()
+        for scope in self._waiting:
+            scope.reschedule(asyncio.get_running_loop().time())
+
+
+DESK = web.AppKey("DESK", Desk)

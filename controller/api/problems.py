@@ -1,0 +1,172 @@
+"""Errors as the client sees them: RFC 9457 problem details, never a trace.
+
+An error that nobody expected gets an id, which stands in the log beside the trace.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from controller.errors import NotFoundError, TurnoutError
+
+from .errors import ChangedError, InputError, MethodError
+from .shape import Told
+
+log = logging.getLogger(__name__)
+
+MEDIA = "application/problem+json"
+RETRY_AFTER_S = 1
+
+HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Server": "turnout",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""On every answer. OWASP, HTTP security response headers."""
+
+NO_CONTENT = "default-src 'none'; frame-ancestors 'none'"
+"""The content security policy of what no browser renders."""
+
+
+class FaultTold(Told):
+    """What is wrong with one field."""
+
+    field: str
+    """Such as ``endpoints[0]``; empty for the whole."""
+    message: str
+
+
+class ChangeTold(Told):
+    """A change that the asker has not seen."""
+
+    seq: int
+    """Of the journal's record."""
+    at: str
+    actor: str
+    phase: str
+    change: int
+    text: str
+
+
+class Problem(Told):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    """``urn:turnout:problem:<code>``."""
+    title: str
+    status: int
+    detail: str
+    instance: str
+    """The path that was asked for."""
+    code: str
+    """One word that programs can match on: docs/errors.md."""
+    remedy: str
+    """What to do about it; may be empty."""
+    retryable: bool
+    """Whether the same may succeed later without anything else being changed."""
+    faults: list[FaultTold] | None = None
+    """Per field, where fields are at fault."""
+    change: int | None = None
+    """After 412: the number of changes now."""
+    missed: list[ChangeTold] | None = None
+    """After 412: what happened since the asker looked, oldest first."""
+    missed_all: bool | None = None
+    """After 412: whether ``missed`` is all of it."""
+
+
+@web.middleware
+async def tell_problems(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Every error becomes a problem."""
+    try:
+        return await handler(request)
+    except TurnoutError as error:
+        return respond(error, request)
+    except web.HTTPMethodNotAllowed as error:
+        return respond(MethodError(request.method, request.path, sorted(error.allowed_methods)), request)
+    except web.HTTPNotFound:
+        remedy = "The paths are listed in /openapi.json."
+        return respond(NotFoundError(f"There is nothing at {_shown(request.path)}.", remedy=remedy), request)
+    except web.HTTPException as error:
+        return respond(_foreign(error), request)
+    except Exception:
+        number = secrets.token_hex(4)
+        log.exception("%s %s failed; the client was told the id %s", request.method, _shown(request.path), number)
+        told = TurnoutError(f"Something unexpected happened, with the id {number}.", remedy="Look for it in the log.")
+        return respond(told, request)
+
+
+async def secure(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the security headers on an answer that is about to be sent."""
+    del request
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Content-Security-Policy", NO_CONTENT)
+
+
+def respond(error: TurnoutError, request: web.Request) -> web.Response:
+    """The answer that tells an error."""
+    body = problem(error, _shown(request.path)).model_dump_json(exclude_none=True)
+    return web.Response(text=body, status=error.http_status, content_type=MEDIA, headers=_headers(error))
+
+
+def problem(error: TurnoutError, instance: str) -> Problem:
+    """An error as problem details. Pure."""
+    more: dict[str, Any] = {}
+    if isinstance(error, InputError):
+        more["faults"] = [FaultTold(field=fault.field, message=fault.message) for fault in error.faults]
+    if isinstance(error, ChangedError):
+        more["change"] = error.missed.change
+        more["missed"] = [ChangeTold.model_validate(entry) for entry in error.missed.entries]
+        more["missed_all"] = error.missed.complete
+    return Problem(
+        type=f"urn:turnout:problem:{error.code}",
+        title=error.code.replace("-", " ").capitalize(),
+        status=error.http_status,
+        detail=error.message,
+        instance=instance,
+        code=error.code,
+        remedy=error.remedy,
+        retryable=error.retryable,
+        **more,
+    )
+
+
+def _headers(error: TurnoutError) -> dict[str, str]:
+    match error:
+        case MethodError():
+            return {"Allow": ", ".join(error.allowed)}
+        case _ if error.http_status == HTTPStatus.UNAUTHORIZED:
+            return {"WWW-Authenticate": 'Bearer realm="turnout", Basic realm="turnout", charset="UTF-8"'}
+        case _ if error.http_status == HTTPStatus.SERVICE_UNAVAILABLE:
+            return {"Retry-After": str(RETRY_AFTER_S)}
+        case _:
+            return {}
+
+
+class _ForeignStatusError(TurnoutError):
+    """aiohttp's own refusal, e.g. 417 for an expectation that nobody meets."""
+
+    code = "bad-request"
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.http_status = status  # type: ignore[misc]  # a ClassVar for our own errors; this one carries another's
+
+
+def _foreign(error: web.HTTPException) -> TurnoutError:
+    return _ForeignStatusError(error.status, f"{HTTPStatus(error.status).phrase}.")
+
+
+def _shown(path: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in path[:200])
