@@ -108,11 +108,11 @@ class Envoy:
         """Clusters that a table in use guides to, and that are not there."""
         used = set()
         for body in self.has[RDS].values():
-            used |= set(literal_eval(body.split(b" ", 3)[3]))
+            used |= set(literal_eval(body.split(b" ", 3)[3].decode()))
         for name in list(used):
             body = self.has[CDS].get(name, b"")
             if body.startswith(b"aggregate"):
-                used |= set(literal_eval(body.split(b" ", 2)[2]))
+                used |= set(literal_eval(body.split(b" ", 2)[2].decode()))
         return used - set(self.has[CDS])
 
 
