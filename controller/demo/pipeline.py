@@ -16,6 +16,7 @@ from .sse import server_events
 from .timeline import Moment
 
 TIMEOUT_S = 5.0
+TEXT_CHARS_MAX = 200
 SILENCE_S = 60.0
 """The controller sends a comment more often than that."""
 
@@ -73,11 +74,15 @@ class Pipeline:
     async def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         try:
             async with self._session.request(method, f"{self._url}{path}", json=body) as response:
-                answer = await response.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                text = await response.text()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise PipelineError(f"{method} {path}: {_reason(error)}") from error
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            answer = None
         if response.status >= 300 or not isinstance(answer, dict):
-            detail = answer.get("detail", "") if isinstance(answer, dict) else ""
+            detail = answer.get("detail") if isinstance(answer, dict) else text[:TEXT_CHARS_MAX]
             raise PipelineError(f"{method} {path} was answered {response.status}: {detail}")
         return answer
 

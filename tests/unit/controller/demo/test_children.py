@@ -1,0 +1,81 @@
+"""The processes of the demo: none outlives it, and one that fails says why."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+import pytest
+
+from controller.demo.children import ChildError, Children, end, free_ports, in_words, tail
+
+DEAF = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); sys.stdin.read()"
+
+
+def python(code):
+    return [sys.executable, "-c", code]
+
+
+async def test_every_child_is_ended_with_the_block(tmp_path):
+    async with Children(tmp_path) as children:
+        one = await children.start("one", python("import sys; sys.stdin.read()"), piped=True)
+        two = await children.start("two", python("import signal; signal.pause()"))
+        assert one.process.returncode is None
+    assert one.process.returncode is not None, "a process would outlive the demo"
+    assert two.process.returncode is not None, "a process would outlive the demo"
+
+
+async def test_children_are_ended_when_the_demo_fails(tmp_path):
+    started = []
+
+    async def fail_in_the_middle():
+        async with Children(tmp_path) as children:
+            started.append(await children.start("one", python("import signal; signal.pause()")))
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError):
+        await fail_in_the_middle()
+    assert started[0].process.returncode is not None, "a process would outlive the demo"
+
+
+async def test_a_child_that_does_not_listen_is_killed_at_the_deadline(tmp_path):
+    async with Children(tmp_path) as children:
+        child = await children.start("deaf", python(DEAF), piped=True)
+        assert await child.process.stdout.readline() == b"up\n"
+        await end(child.process, deadline_s=0.0)
+        assert in_words(child.process.returncode) == "killed by SIGKILL"
+
+
+async def test_a_child_that_ends_by_itself_is_noticed_with_its_last_words(tmp_path):
+    async with Children(tmp_path) as children:
+        await children.start("fine", python("import signal; signal.pause()"))
+        await children.start("the gateway", python("raise SystemExit('no such option')"))
+        with pytest.raises(ExceptionGroup) as caught:
+            await children.watch()
+    (error,) = caught.value.exceptions
+    assert isinstance(error, ChildError)
+    assert "the gateway ended by itself, with exit code 1" in str(error)
+    assert "no such option" in str(error), "nobody would know why"
+    assert str(tmp_path / "the-gateway.log") in str(error), "nobody would find the rest"
+
+
+async def test_a_program_that_is_not_there_is_told(tmp_path):
+    async with Children(tmp_path) as children:
+        with pytest.raises(ChildError, match="Envoy could not be started"):
+            await children.start("Envoy", [tmp_path / "nothing"])
+
+
+def test_a_tail_is_short(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("".join(f"line {number}\n" for number in range(10_000)))
+    lines = tail(log).splitlines()
+    assert len(lines) == 15
+    assert lines[-1] == "line 9999"
+
+
+def test_ports_are_free_and_different():
+    ports = free_ports(4)
+    assert len(set(ports)) == 4
+    for port in ports:
+        with socket.create_server(("127.0.0.1", port)):
+            pass

@@ -1,0 +1,70 @@
+"""The gateways of the demo: from the files that the docs show, wherever those are."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import yaml
+
+from controller.demo import gateway
+from controller.demo.children import Children
+from controller.demo.gateway import NAME, Addresses, envoy_bootstrap, envoy_program, known, shipped
+from controller.errors import InvalidError, NotFoundError
+
+ADDRESSES = Addresses(port=10001, xds_port=18001)
+
+
+def test_an_unknown_gateway_is_refused():
+    with pytest.raises(InvalidError, match="It has envoy"):
+        known("apache")
+
+
+def test_the_bootstrap_gets_this_runs_ports_and_nothing_else():
+    text = shipped("envoy/bootstrap.yaml").read_text()
+    before, after = yaml.safe_load(text), yaml.safe_load(envoy_bootstrap(text, 18001))
+    endpoint = after["static_resources"]["clusters"][0]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]
+    address = endpoint["endpoint"]["address"]["socket_address"]
+    assert address == {"address": "127.0.0.1", "port_value": 18001}
+    assert after["admin"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 0}
+    for changed in ("admin", "static_resources"):
+        del before[changed], after[changed]
+    assert after == before, "the demo would show another configuration than the docs"
+    assert before["node"]["cluster"] == NAME, "the Envoy would belong to no gateway of the settings"
+
+
+def test_a_file_is_found_in_a_checkout_and_in_a_wheel(tmp_path, monkeypatch):
+    assert shipped("envoy/bootstrap.yaml").is_file()
+    package = tmp_path / "site-packages/controller/demo"
+    config = package / "gateway-configs/envoy/bootstrap.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text("node: {}")
+    monkeypatch.setattr(gateway, "__file__", str(package / "gateway.py"))
+    assert shipped("envoy/bootstrap.yaml") == config.resolve(), "the demo would not run from a wheel"
+
+
+def test_a_file_that_is_missing_is_told():
+    with pytest.raises(NotFoundError, match="gateway-configs/envoy/nothing"):
+        shipped("envoy/nothing")
+
+
+def test_the_program_is_the_wheels():
+    assert os.access(envoy_program(), os.X_OK)
+
+
+def test_without_the_extra_it_is_said_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "envoy", None)
+    with pytest.raises(NotFoundError, match=r"turnout\[demo\]"):
+        envoy_program()
+
+
+async def test_envoy_is_started_from_the_childrens_folder(tmp_path, monkeypatch):
+    stand_in = tmp_path / "envoy"
+    stand_in.write_text('#!/bin/sh\necho "$@"\n')
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(gateway, "envoy_program", lambda: stand_in)
+    async with Children(tmp_path) as children:
+        child = await known("envoy").start(ADDRESSES, children)
+        await child.process.wait()
+    assert f"--config-path {tmp_path}/envoy.yaml" in child.log.read_text()
+    assert "18001" in (tmp_path / "envoy.yaml").read_text()

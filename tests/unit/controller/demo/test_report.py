@@ -1,0 +1,59 @@
+"""The report: its shape for programs is the issue's, its words for people say what went wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+
+from rich.console import Console
+
+from controller.demo.measure import COMMON_CAUSE, PROMOTE, ROLLBACK, Act, Share
+from controller.demo.report import as_json, show, went_well
+
+ACT = Act(PROMOTE, "promoted", 21.0, 6100, 0, 1200, 0, None, (Share(0.1, 0.100049, 900),), (), "promoted: 1.3.0")
+BACK = dataclasses.replace(ACT, name=ROLLBACK, outcome="rolled-back", bad_answers=9, seconds_to_rollback=1.23456)
+SPARED = dataclasses.replace(ACT, name=COMMON_CAUSE, outcome="not-blamed")
+ALL = [ACT, BACK, SPARED]
+
+
+def shown(acts):
+    out = io.StringIO()
+    show(acts, Console(file=out, width=160))
+    return out.getvalue()
+
+
+def test_the_shape_for_programs():
+    report = json.loads(json.dumps(as_json(ALL)))
+    assert report["ok"] is True
+    assert report["acts"][0] == {
+        "name": "promote",
+        "outcome": "promoted",
+        "requests": 6100,
+        "failed_requests": 0,
+        "candidate_requests": 1200,
+        "bad_answers": 0,
+        "seconds_to_rollback": None,
+        "shares": [{"wanted": 0.1, "observed": 0.10005}],
+    }, "programs that read the report would break"
+    assert report["acts"][1]["seconds_to_rollback"] == 1.235
+    assert [act["name"] for act in report["acts"]] == ["promote", "rollback", "common-cause"]
+
+
+def test_all_is_well_only_when_every_act_was_played_and_none_went_wrong():
+    assert went_well(ALL)
+    assert not went_well([]), "a demo that never began would pass"
+    assert not went_well(ALL[:2]), "a demo that was cut short would pass"
+    assert not went_well([*ALL[:2], dataclasses.replace(SPARED, faults=("It was blamed.",))])
+
+
+def test_the_table_shows_every_figure():
+    text = shown(ALL)
+    for figure in ("6,100", "1,200", "9", "1.2 s", "10 % → 10.00 %", "rolled-back", "Every act went as it must."):
+        assert figure in text, f"{figure} is not in the table"
+
+
+def test_what_went_wrong_is_said():
+    text = shown([ACT, dataclasses.replace(BACK, faults=("It took too long.",))])
+    assert "2 roll back went wrong: It took too long." in text
+    assert "1 of 2 acts" in text

@@ -1,0 +1,29 @@
+"""The scene: settings that the controller takes, and an honest chance for every version."""
+
+from __future__ import annotations
+
+from controller.demo import scene
+from controller.demo.gateway import Addresses, known
+from controller.settings.loading import load
+
+PORTS = {scene.FIRST: 3000, scene.GOOD: 3001, scene.BAD: 3002, scene.UNLUCKY: 3003}
+
+
+def test_the_controller_takes_the_settings_as_they_are_meant(tmp_path):
+    config = tmp_path / "turnout.yaml"
+    config.write_text(scene.settings(known("envoy").spec(Addresses(10001, 0)), PORTS))
+    agent = load(config).agents[scene.AGENT]
+    assert [step.weight_bp for step in agent.spec.strategy.steps] == [100, 1000, 5000]
+    assert agent.spec.gate.consent == "none", "the demo would wait for a person"
+    assert agent.stable_version().drain_url == "http://127.0.0.1:3000/drain"
+    assert agent.indicators() == ("task_failed",), "Envoy would not report how tasks went"
+
+
+def test_only_the_bad_version_has_a_fault():
+    breaks_at = scene.cast(1).breaks_at
+    assert list(breaks_at) == list(PORTS)
+    assert {version for version, rate in breaks_at.items() if rate is not None} == {scene.BAD}
+
+
+def test_the_outage_comes_at_a_share_that_is_a_step():
+    assert scene.OUTAGE_AT_PERCENT in {weight for weight, _ in scene.STEPS}, "act 3 would have no outage"
