@@ -193,17 +193,17 @@ class AdsStream:
         if ledger.type is not ResourceType.ROUTES or clusters is None or clusters.subscription is None:
             return frozenset()
         assert group.snapshot is not None, "something is delivered"
-        if (
-            not clusters.subscription.wildcard
-            or clusters.accepted is group.snapshot.sets[ResourceType.CLUSTER].resources
-        ):
+        whole = group.snapshot.sets[ResourceType.CLUSTER].resources
+        # What it has taken it may be losing at this moment.
+        has_for_sure = tuple(_may_be_using(clusters))
+        if not clusters.subscription.wildcard or all(held is whole for held in has_for_sure):
             return frozenset()
         return frozenset(
             name
             for name, resource in target.resources.items()
             if ledger.subscription is not None
             and ledger.subscription.covers(name)
-            and any(t is ResourceType.CLUSTER and n not in clusters.accepted for t, n in resource.references)
+            and any(n not in held for t, n in resource.references if t is ResourceType.CLUSTER for held in has_for_sure)
         )
 
     def _send(self, ledger: Ledger, delivery: Delivery, group: Group, now_s: float) -> bytes:

@@ -131,6 +131,21 @@ def test_a_table_that_refers_to_a_refused_cluster_is_not_sent(world, mode):
     client.takes(RDS, "table")
 
 
+def test_a_table_waits_for_a_cluster_that_is_being_taken_away_and_comes_back(world, mode):
+    world.serve(*agent("c"), routes("table", to=["c"]))
+    client = world.client(mode)
+    ask(client, CDS)
+    client.takes(CDS, "c")
+    world.serve(*agent("a"), routes("table", to=["a"]))
+    client.hears(CDS, "a")
+    world.serve(*agent("c"), routes("table", to=["c"]))
+    ask(client, RDS, "table")
+    client.hears_nothing()
+    client.acks(CDS)
+    client.takes(CDS, "c")
+    client.takes(RDS, "table")
+
+
 def test_a_cluster_goes_only_after_the_table_that_used_it(world, mode):
     client = settled(world, mode, "a", "b")
     world.serve(*agent("a"), listener("l"), routes("table", to=["a"]))
