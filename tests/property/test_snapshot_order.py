@@ -161,4 +161,4 @@ class Order(RuleBasedStateMachine):
 
 
 TestOrder = Order.TestCase
-TestOrder.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestOrder.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
