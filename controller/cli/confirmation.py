@@ -55,6 +55,7 @@ def missing(agent: Agent) -> str:
 
 
 def _still_wanted(agent: Agent, wanted: Share) -> None:
+    """There is nothing to wait for once something else is wanted, or a gateway has refused: it is not asked again."""
     if agent.wanted != wanted:
         raise Failure(
             "superseded",
@@ -63,3 +64,13 @@ def _still_wanted(agent: Agent, wanted: Share) -> None:
             remedy=f"Look with `turnout status {agent.name}`.",
             exit_code=Exit.UNCONFIRMED,
         )
+    for link in agent.gateways:
+        receipt = link.receipt
+        if receipt and receipt.outcome == "refused" and receipt.split == wanted and not wanted.all_stable:
+            raise Failure(
+                "gateway-refused",
+                f"{agent.name}: {link.gateway} refused {wanted}: {receipt.detail}.",
+                where=f"/v1/agents/{agent.name}",
+                remedy=f"Roll back (turnout rollback {agent.name}), mend what the gateway names, and try again.",
+                exit_code=Exit.REFUSED,
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -161,5 +162,5 @@ async def _refusal(response: aiohttp.ClientResponse, where: str, url: str) -> Fa
 
 def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or type(error.os_error).__name__
+        return os.strerror(error.os_error.errno) if error.os_error.errno else str(error.os_error)
     return str(error) or type(error).__name__

@@ -29,6 +29,11 @@ class Share:
     candidate_percent: float
     mirror_percent: float = 0.0
 
+    @property
+    def all_stable(self) -> bool:
+        """Whether the candidate gets nothing, not even copies."""
+        return not (self.candidate_percent or self.mirror_percent)
+
     def __str__(self) -> str:
         mirrored = f", mirroring {self.mirror_percent:g} %" if self.mirror_percent else ""
         return f"{self.candidate_percent:g} %{mirrored}"
@@ -72,6 +77,7 @@ class Receipt:
     """How a gateway last answered."""
 
     outcome: str
+    split: Share
     detail: str = ""
 
 

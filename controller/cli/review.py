@@ -119,12 +119,17 @@ def _same(agent: str, rollout: Rollout, digest: str) -> None:
 
 def _asked(proposal: Proposal) -> str:
     """Show what would be approved, and ask; the digest of what was shown."""
-    if not sys.stdin.isatty():
+    if not reads_a_person():
         raise click.UsageError(f"Without a terminal, name what you have reviewed: --digest {proposal.digest}")
     out = console(sys.stderr)
     out.print(describe(proposal))
     click.confirm("Approve exactly this?", abort=True, err=True)
     return proposal.digest
+
+
+def reads_a_person() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty()
 
 
 def describe(proposal: Proposal) -> Any:  # noqa: ANN401 - rich's

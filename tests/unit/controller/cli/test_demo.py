@@ -1,0 +1,20 @@
+import pytest
+
+from controller.demo import main as demo
+
+
+@pytest.mark.parametrize("code", [0, 1, 130])
+def test_the_demos_outcome_is_the_exit_code(turnout, monkeypatch, code):
+    asked = []
+
+    def run(**given):
+        asked.append(given)
+        return code
+
+    monkeypatch.setattr(demo, "run", run)
+    assert turnout("demo", "--seed", "7", "--output", "json").exit_code == code
+    assert asked == [{"seed": 7, "gateway": "envoy", "output": "json"}]
+
+
+def test_a_gateway_that_it_cannot_start_is_wrong_usage(turnout):
+    assert turnout("demo", "--gateway", "nginx").exit_code == 2
