@@ -21,6 +21,9 @@ from .shape import Nothing
 _REFERENCES = "#/components/schemas/{model}"
 _ID_PATTERN = "^[0-9a-z-]{1,64}$"
 
+# Said in words: a parameter would promise that any ETag of the right form is taken, and this is there to be refused.
+_IF_MATCH = " Heeds If-Match with the agent's ETag: 412 tells what has happened since."
+
 Mode = Literal["validation", "serialization"]
 
 
@@ -91,7 +94,8 @@ def _operation(operation: Operation[Any], references: Mapping[Any, Any], secured
         },
     }
     if operation.right is not None:
-        described["description"] = f"Takes the role {NEEDS[operation.right]}, where tokens are asked for."
+        role = f"Takes the role {NEEDS[operation.right]}, where tokens are asked for."
+        described["description"] = role + (_IF_MATCH if operation.conditional else "")
         if secured:
             described["security"] = [{"token": []}]
     if operation.in_body:
@@ -144,11 +148,9 @@ def _query_parameters(operation: Operation[Any]) -> list[dict[str, Any]]:
 
 
 def _header_parameters(operation: Operation[Any]) -> list[dict[str, Any]]:
-    headers = dict(operation.headers)
-    if operation.conditional:
-        headers["If-Match"] = {"type": "string", "pattern": '^("[0-9]{1,18}"|\\*)$'}
     return [
-        {"name": name, "in": "header", "required": False, "schema": dict(schema)} for name, schema in headers.items()
+        {"name": name, "in": "header", "required": False, "schema": dict(schema)}
+        for name, schema in operation.headers.items()
     ]
 
 

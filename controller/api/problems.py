@@ -109,8 +109,7 @@ async def tell_problems(
 async def secure(request: web.Request, response: web.StreamResponse) -> None:
     """Put the security headers on an answer that is about to be sent."""
     del request
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    response.headers.update(HEADERS)
     response.headers.setdefault("Content-Security-Policy", NO_CONTENT)
 
 

@@ -24,7 +24,7 @@ from .context import Pool
 from .errors import BadRequestError, KeyReusedError
 from .known import PROPOSALS_MAX, Known
 from .operation import Answer, Call, Operation
-from .shape import Digest, Name, Nothing, Query, Reasoned, Told, VersionAsked, VersionTold, Whole, utc
+from .shape import DIGITS, Digest, Name, Nothing, Query, Reasoned, Told, VersionAsked, VersionTold, utc
 
 KEY_HEADER = "Idempotency-Key"
 KEY_CHARS_MAX = 255
@@ -86,7 +86,7 @@ class ProposalsQuery(Query):
 
     agent: Name | None = None
     """Only this agent's."""
-    limit: Annotated[Whole, Field(ge=1, le=PROPOSALS_MAX)] = 50
+    limit: Annotated[int, Field(ge=1, le=PROPOSALS_MAX), DIGITS] = 50
     """At most so many."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from controller.errors import TurnoutError
 
@@ -21,6 +22,16 @@ LINE_BYTES_MAX = 4096
 HEADER_BYTES_MAX = 8190
 HEADERS_MAX = 64
 BACKLOG_MAX = 128
+
+
+def tame(record: logging.LogRecord) -> bool:
+    """Tell of a client that speaks no HTTP in one quiet line: aiohttp would log a trace, and anybody can cause it."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.msg, record.args = "a client sent what is no HTTP request: %s", (type(error).__name__,)
+        record.exc_info = record.exc_text = None
+    return True
 
 
 class ListenError(TurnoutError):
@@ -51,6 +62,7 @@ class ApiServer:
             ListenError: the address cannot be had.
         """
         check_listen(self.host, self._context.access())
+        logging.getLogger("aiohttp.server").addFilter(tame)
         runner = web.AppRunner(
             application(self._context),
             access_log=None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -73,7 +73,6 @@ Url = Annotated[
 Digest = Annotated[str, Field(max_length=256, pattern="^[0-9A-Za-z@:./_+-]*$")]
 Reason = Annotated[str, Field(max_length=REASON_CHARS_MAX)]
 DurationS = Annotated[float, BeforeValidator(_read_duration), _text(_DURATION, 6, examples=["60s"])]
-Whole = Annotated[int, BeforeValidator(_read_whole)]
 
 
 class Asked(BaseModel):
@@ -82,6 +81,10 @@ class Asked(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+
+DIGITS = BeforeValidator(_read_whole)
+"""A whole number in a query is written in digits only. Stands last, so that the limits before it are described."""
 
 
 class Query(BaseModel):
@@ -112,8 +115,9 @@ class VersionAsked(Asked):
 
     version: Build
     """The version string."""
-    endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1, max_length=1000)]
-    """``host:port`` of each instance, an IPv6 address in brackets."""
+    endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1, max_length=128)]
+    """``host:port`` of each instance, an IPv6 address in brackets. At most 128, so that a body stays small: for more,
+    put a load balancer in between, or use the settings."""
     digest: Digest = ""
     """What identifies the build, such as an image digest."""
     http2: bool = False
@@ -172,8 +176,3 @@ def utc(at_s: float) -> datetime:
 def seconds_left(at_s: float, now_s: float) -> float:
     """How long until a moment; 0 when it has passed."""
     return round(max(0.0, at_s - now_s), 3)
-
-
-def schema_of(shape: type[BaseModel]) -> dict[str, Any]:
-    """A shape's own JSON schema, as a client sends it."""
-    return shape.model_json_schema(mode="validation")

@@ -11,7 +11,7 @@ from controller.journal.history import render
 from controller.journal.records import Record, upcast
 
 from .operation import Call, Operation
-from .shape import Name, Query, Told, Whole, utc
+from .shape import DIGITS, Name, Query, Told, utc
 
 PAGE_MAX = 1000
 
@@ -23,9 +23,9 @@ class TrailQuery(Query):
     """Only those about this agent."""
     kind: Annotated[str, Field(pattern="^[a-z-]{1,64}$")] | None = None
     """Only those of this kind, such as ``transition``. A page may then hold fewer than ``limit``, or none."""
-    after: Annotated[Whole, Field(ge=0, lt=10**18)] = 0
+    after: Annotated[int, Field(ge=0, lt=10**18), DIGITS] = 0
     """Only those after this number."""
-    limit: Annotated[Whole, Field(ge=1, le=PAGE_MAX)] = 100
+    limit: Annotated[int, Field(ge=1, le=PAGE_MAX), DIGITS] = 100
     """How many records are looked through."""
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -31,8 +32,22 @@ class AsyncJournal:
     An append whose caller is cancelled may still be written: once handed to the disk, a record is not called back.
     """
 
-    def __init__(self, journal: Journal, *, pending_max: int = PENDING_MAX) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        pending_max: int = PENDING_MAX,
+        on_append: Callable[[float], None] | None = None,
+    ) -> None:
+        """Take over a journal.
+
+        Args:
+            journal: nobody else uses it from now on.
+            pending_max: how many appends may wait.
+            on_append: hears how long each write to the disk took, in seconds, for meters.
+        """
         self._journal = journal
+        self._on_append = on_append
         self._pending_max = pending_max
         self._pending: list[_Entry] = []
         self._overflow = Backlog()  # what is deferrable and came while `_pending` was full
@@ -89,7 +104,7 @@ class AsyncJournal:
         self._pending = []
         self._overflow.clear()
         self._writing = loop.run_in_executor(self._thread, self._write, batch)
-        self._writing.add_done_callback(partial(self._settle, batch))
+        self._writing.add_done_callback(partial(self._settle, batch, time.monotonic()))
 
     def _write(self, batch: Sequence[_Entry]) -> list[Record] | JournalError:
         """In the thread: all of them with one fsync, or none."""
@@ -101,9 +116,13 @@ class AsyncJournal:
                     self._journal.defer(entry.draft)
             return error
 
-    def _settle(self, batch: Sequence[_Entry], writing: asyncio.Future[list[Record] | JournalError]) -> None:
+    def _settle(
+        self, batch: Sequence[_Entry], began_s: float, writing: asyncio.Future[list[Record] | JournalError]
+    ) -> None:
         """Back in the loop: tell those who wait, and begin with those who came meanwhile."""
         self._writing = None
+        if self._on_append is not None:
+            self._on_append(time.monotonic() - began_s)
         error = writing.exception()  # a fault of ours, not of the disk: everybody who waits gets to see it
         outcome = error or writing.result()
         for place, entry in enumerate(batch):

@@ -180,8 +180,10 @@ class _Scrape(Collector):
         self._figures = figures
 
     def collect(self) -> Iterator[Metric]:
-        """Every family."""
-        yield from self._registry.collect()
+        """Every family, without the moments at which its counters were made: nobody asked for those."""
+        for family in self._registry.collect():
+            family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+            yield family
         yield from _families(self._figures)
 
 

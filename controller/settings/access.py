@@ -47,7 +47,8 @@ class TokenSpec(Shape):
     name: Name
     """Who holds the token; it stands in the journal as who did what. Unique."""
     role: Literal["viewer", "operator", "approver"]
-    """`viewer` reads; `operator` steers rollouts too; `approver` also consents to candidates."""
+    """`viewer` reads. `operator` reads and steers. `approver` reads and consents to candidates, and does not steer: two
+    jobs, two tokens."""
     sha256: Annotated[str, AfterValidator(_check_hash)]
     """The token's SHA-256 in hexadecimal, as `turnout token` prints it. Never the token itself."""
 
