@@ -74,6 +74,13 @@ class Version:
     drain_url: str | None = None
 
 
+def latency_over(limit_s: float) -> str:
+    """The indicator "the answer took longer than `limit_s` seconds", as one canonical name, in tallies and verdicts."""
+    if not limit_s > 0:
+        raise ValueError(f"a latency limit is a positive number of seconds, not {limit_s!r}")
+    return f"latency_over:{limit_s:.10g}s"
+
+
 def host_port(endpoint: str) -> tuple[str, int]:
     """``host:port`` as two values; an IPv6 address loses its brackets."""
     host, _, port = endpoint.rpartition(":")
@@ -132,6 +139,8 @@ class Assignment:
         request_timeout_s: the longest that a request may take; None sets no limit (agents stream).
         retries: how often the gateway may try a failed request again, on a newly drawn version.
         indicators: the outcomes that the agent's answers report (ORCA named metrics), e.g. ``task_failed``.
+        latency_limits_s: count the requests that take longer than each of these, in seconds, from the whole request to
+            the headers of its answer; the counts are in ``Tally.indicators`` under :func:`latency_over`.
     """
 
     agent: str
@@ -145,6 +154,7 @@ class Assignment:
     request_timeout_s: float | None = None
     retries: int = 0
     indicators: tuple[str, ...] = ()
+    latency_limits_s: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.candidate is None and (self.split.candidate_bp or self.split.mirror_bp):
@@ -155,7 +165,6 @@ class Assignment:
         """Every version that the gateway must know, stable first."""
         candidate = (self.candidate,) if self.candidate else ()
         return (self.stable, *candidate, *self.draining)
-
 
 
 class Applied(StrEnum):
@@ -213,7 +222,8 @@ class Tally:
     Attributes:
         requests: requests that ended, or whose answer began (a stream counts at its headers).
         errors: those of them that failed: 5xx, reset before headers, timeout, refused.
-        indicators: per outcome indicator, (requests that reported it, sum of its values).
+        indicators: per outcome indicator, (requests that reported it, sum of its values); per latency limit, (requests
+            that were answered or have waited for longer, those that took longer).
     """
 
     requests: int = 0
@@ -255,6 +265,7 @@ class Capabilities:
         dead_man: it goes back to stable by itself when the controller is gone.
         proves_effect: a confirmation proves that new requests follow the split.
         observe_every_s: how often it is worth looking at its counters, in seconds.
+        reports_latency: it counts, per version, requests that took longer than ``Assignment.latency_limits_s``.
     """
 
     share_bp_min: int
@@ -265,6 +276,7 @@ class Capabilities:
     dead_man: bool
     proves_effect: bool
     observe_every_s: float = 1.0
+    reports_latency: bool = False
 
 
 @dataclass(frozen=True, slots=True)

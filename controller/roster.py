@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapters.envoy.gateway import EnvoyOptions
 from adapters.port import WHOLE_BP, Split
+from controller.analysis.indicators import latency_over
 from controller.analysis.objectives import Objective
 from controller.analysis.verdict import Judge
 from controller.evolution.gates import Gate
@@ -54,6 +55,7 @@ def profile_of(agent: AgentSettings) -> Profile:
         request_timeout_s=strategy.request_timeout_s,
         retries=strategy.retries,
         indicators=agent.indicators(),
+        latency_limits_s=agent.latency_limits_s(),
         drain_deadline_s=agent.drain_deadline_s,
     )
 
@@ -95,8 +97,10 @@ def _step(spec: StepSpec, *, mirrored: bool) -> Step:
 
 
 def _objective(spec: ObjectiveSpec) -> Objective:
-    metric = spec.indicator.metric
-    assert metric is not None, "settings refuse latency objectives while no gateway reports latency"
+    metric, limit_s = spec.indicator.metric, spec.indicator.latency_over_s
+    if limit_s is not None:
+        metric = latency_over(limit_s)
+    assert metric is not None, "an indicator is a metric or a latency limit"
     return Objective(spec.name, metric, spec.max_ratio, spec.margin_ratio, spec.guardrail)
 
 

@@ -18,9 +18,12 @@ from xds.errors import MalformedRequestError
 
 VERSION_TAG = "version"
 """The custom tag in which an entry carries its endpoint's version, see `endpoints.VersionEndpoints`."""
+AGE_TAG = "age_ms"
+"""The custom tag in which an intermediate entry says how old the request is; the field `duration` comes at its end."""
 
 MESSAGE_BYTES_MAX = 1024 * 1024
 """Of one message. Envoy sends a buffer when it is full (`listeners.LOG_BUFFER_BYTES`), and adds one entry at most."""
+AGE_DIGITS_MAX = 15
 ENTRIES_MAX = 16_384
 """Of one message. An entry that says anything has more than 64 bytes."""
 
@@ -115,16 +118,22 @@ def _node(message: wire.AccessLogsNode) -> Node:
 
 def _entry(common: wire.AccessLogCommon) -> AccessLogEntry:
     answered = common.HasField("time_to_first_upstream_rx_byte")
+    ended = common.HasField("duration")
     return AccessLogEntry(
         cluster=common.upstream_cluster,
         version=common.custom_tags.get(VERSION_TAG, ""),
         stream=(common.stream_id, common.start_time.seconds, common.start_time.nanos),
-        is_last=not common.intermediate_log_entry,
+        is_last=common.access_log_type == wire.DOWNSTREAM_END,
         attempts=common.upstream_request_attempt_count,
-        duration_s=_seconds(common.duration),
+        duration_s=_seconds(common.duration) if ended else _age_s(common.custom_tags.get(AGE_TAG, "")),
         sent_after_s=_seconds(common.time_to_last_rx_byte) if common.HasField("time_to_last_rx_byte") else None,
         answered_after_s=_seconds(common.time_to_first_upstream_rx_byte) if answered else None,
     )
+
+
+def _age_s(text: str) -> float:
+    """An age that is no number is none: nothing is held against anybody for it."""
+    return int(text) / 1000 if text.isascii() and text.isdigit() and len(text) <= AGE_DIGITS_MAX else 0.0
 
 
 def _seconds(duration: Duration) -> float:

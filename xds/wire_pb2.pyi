@@ -12,6 +12,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class AccessLogType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    NOT_SET: _ClassVar[AccessLogType]
+    DOWNSTREAM_PERIODIC: _ClassVar[AccessLogType]
+    DOWNSTREAM_END: _ClassVar[AccessLogType]
+
 class ConfigStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     UNKNOWN: _ClassVar[ConfigStatus]
@@ -28,6 +34,9 @@ class ClientResourceStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ACKED: _ClassVar[ClientResourceStatus]
     NACKED: _ClassVar[ClientResourceStatus]
 
+NOT_SET: AccessLogType
+DOWNSTREAM_PERIODIC: AccessLogType
+DOWNSTREAM_END: AccessLogType
 UNKNOWN: ConfigStatus
 SYNCED: ConfigStatus
 NOT_SENT: ConfigStatus
@@ -336,7 +345,7 @@ class AccessLogCommon(_message.Message):
         "duration",
         "upstream_request_attempt_count",
         "stream_id",
-        "intermediate_log_entry",
+        "access_log_type",
     )
     class CustomTagsEntry(_message.Message):
         __slots__ = ("key", "value")
@@ -354,7 +363,7 @@ class AccessLogCommon(_message.Message):
     DURATION_FIELD_NUMBER: _ClassVar[int]
     UPSTREAM_REQUEST_ATTEMPT_COUNT_FIELD_NUMBER: _ClassVar[int]
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
-    INTERMEDIATE_LOG_ENTRY_FIELD_NUMBER: _ClassVar[int]
+    ACCESS_LOG_TYPE_FIELD_NUMBER: _ClassVar[int]
     start_time: _timestamp_pb2.Timestamp
     time_to_last_rx_byte: _duration_pb2.Duration
     time_to_first_upstream_rx_byte: _duration_pb2.Duration
@@ -363,7 +372,7 @@ class AccessLogCommon(_message.Message):
     duration: _duration_pb2.Duration
     upstream_request_attempt_count: int
     stream_id: str
-    intermediate_log_entry: bool
+    access_log_type: AccessLogType
     def __init__(
         self,
         start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...,
@@ -374,7 +383,7 @@ class AccessLogCommon(_message.Message):
         duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...,
         upstream_request_attempt_count: _Optional[int] = ...,
         stream_id: _Optional[str] = ...,
-        intermediate_log_entry: _Optional[bool] = ...,
+        access_log_type: _Optional[_Union[AccessLogType, str]] = ...,
     ) -> None: ...
 
 class ClientStatusRequest(_message.Message):

@@ -2,6 +2,10 @@
 
 import dataclasses
 
+from adapters.port import latency_over
+
+__all__ = ["ERROR", "OVER_BUDGET", "TASK_FAILED", "UNSAFE", "Block", "Counts", "Indicator", "latency_over"]
+
 Indicator = str
 """The name of an indicator. The fixed ones stand below; `latency_over` names the others."""
 
@@ -9,13 +13,6 @@ ERROR: Indicator = "error"
 TASK_FAILED: Indicator = "task_failed"
 UNSAFE: Indicator = "unsafe"
 OVER_BUDGET: Indicator = "over_budget"
-
-
-def latency_over(limit_s: float) -> Indicator:
-    """The indicator "the answer took longer than `limit_s` seconds", as one canonical name."""
-    if not limit_s > 0:
-        raise ValueError(f"a latency limit is a positive number of seconds, not {limit_s!r}")
-    return f"latency_over:{limit_s:g}s"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

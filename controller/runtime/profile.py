@@ -24,7 +24,8 @@ class Profile:
         plan: the steps of its rollouts.
         gate: what a proposal must bring.
         judge: what its candidates are judged by; None where there are no objectives.
-        stickiness, dead_man_s, request_timeout_s, retries, indicators: see :class:`~adapters.port.Assignment`.
+        stickiness, dead_man_s, request_timeout_s, retries, indicators, latency_limits_s: see
+            :class:`~adapters.port.Assignment`.
         drain_deadline_s: how long requests in flight on a version without traffic may go on.
     """
 
@@ -41,6 +42,7 @@ class Profile:
     request_timeout_s: float | None = None
     retries: int = 0
     indicators: tuple[str, ...] = ()
+    latency_limits_s: tuple[float, ...] = ()
     drain_deadline_s: float = 60.0
 
     def assignment(self, state: State) -> Assignment:
@@ -62,4 +64,5 @@ class Profile:
             request_timeout_s=self.request_timeout_s,
             retries=self.retries,
             indicators=self.indicators,
+            latency_limits_s=self.latency_limits_s,
         )

@@ -120,6 +120,11 @@ class AgentSettings(Header):
         metrics = (objective.indicator.metric for objective in self.spec.objectives)
         return tuple(dict.fromkeys(metric for metric in metrics if metric and metric != ERROR))
 
+    def latency_limits_s(self) -> tuple[float, ...]:
+        """The limits of its latency objectives, in seconds, each once, the shortest first."""
+        limits = {objective.indicator.latency_over_s for objective in self.spec.objectives}
+        return tuple(sorted(limit for limit in limits if limit is not None))
+
     @property
     def dead_man_s(self) -> float | None:
         """Back to stable after this long without a controller, in seconds."""

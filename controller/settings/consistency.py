@@ -136,13 +136,17 @@ def _gateways(
             there = f"There are: {', '.join(sorted(known))}." if known else "Add a document of kind: Gateway."
             yield document.problem(("spec", "gateways", index), f"There is no gateway '{name}'.", there)
     types = sorted({gateways[name].type for name in agent.spec.gateways if name in gateways} - REPORTS_LATENCY)
+    remedy = "Remove the objective: without data it would never let a candidate pass."
     for index, objective in enumerate(agent.spec.objectives):
-        if types and objective.indicator.latency_over_s is not None:
-            path = ("spec", "objectives", index, "indicator", "latencyOver")
+        if objective.indicator.latency_over_s is None:
+            continue
+        path: FieldPath = ("spec", "objectives", index, "indicator", "latencyOver")
+        if types:
             article = "an" if types[0][0] in "aeiou" else "a"
             message = f"latencyOver needs latency per version, which {article} {types[0]} gateway does not report yet."
-            remedy = "Remove the objective: without data it would never let a candidate pass."
             yield document.problem(path, message, remedy)
+        elif agent.spec.strategy.type == "mirror":
+            yield document.problem(path, "latencyOver sees no copies: no gateway tells how long they take.", remedy)
 
 
 def _tokens(document: Document, access: AccessSettings) -> Iterator[Problem]:

@@ -15,8 +15,8 @@ AVAILABLE = ("envoy", "nop")
 COMING = ("haproxy", "traefik", "kong", "nginx-plus", "openresty")
 """Known by name, so that nobody takes a gateway that is not there yet for a typing error."""
 
-REPORTS_LATENCY: frozenset[str] = frozenset()
-"""The gateway types that report latency per version. Envoy's load reports carry none (docs/settings.md)."""
+REPORTS_LATENCY = frozenset({"envoy"})
+"""The gateway types that report latency per version: what `Capabilities.reports_latency` says of their adapters."""
 
 
 class EnvoySettings(Shape):

@@ -34,8 +34,9 @@ class IndicatorSpec(Shape):
     `task_failed`, `unsafe`, `over_budget`, or any other. `indicator: error` is short for
     `indicator: {metric: error}`."""
     latency_over_s: Annotated[float, duration("1ms", "1h")] | None = None
-    """An answer that takes longer than this is bad. No gateway of this release reports latency per version, so it is
-    refused for now: an objective without data would never let a rollout pass."""
+    """An answer that takes longer than this to begin is bad: counted from the whole request to the answer's headers,
+    because agents stream. Every gateway of the agent must report latency per version, and of this release only Envoy
+    does (docs/gateways/envoy.md): an objective without data would never let a rollout pass."""
 
     @model_validator(mode="before")
     @classmethod

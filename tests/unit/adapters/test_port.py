@@ -18,6 +18,7 @@ from adapters.port import (
     Track,
     Version,
     host_port,
+    latency_over,
 )
 
 STABLE = Version("1.2.3", ("10.0.0.11:3000",))
@@ -87,6 +88,13 @@ def test_absent_is_not_zero():
     assert "task_failed" not in tally.indicators, "an outcome that nobody reported reads as a success"
     with pytest.raises(TypeError):
         tally.indicators["task_failed"] = (0, 0.0)
+
+
+def test_a_latency_limit_has_one_name():
+    assert latency_over(2) == latency_over(2.0) == "latency_over:2s", "two spellings would be two indicators"
+    assert latency_over(3599.999) != latency_over(3600), "two limits would be one indicator, and count twice"
+    with pytest.raises(ValueError, match="positive"):
+        latency_over(0)
 
 
 def test_words_are_those_of_the_api():

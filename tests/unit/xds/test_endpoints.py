@@ -25,6 +25,13 @@ def test_each_version_is_a_locality_so_that_load_is_counted_by_version():
     assert message.endpoints[1].lb_endpoints[0].health_status == core.HealthStatus.DRAINING
 
 
+def test_each_endpoint_names_its_version_for_access_logs():
+    old, new = (VersionEndpoints(name, (Endpoint(f"10.0.0.{name}", 80),)) for name in "12")
+    message = decoded(ClusterEndpoints("a/stable", (old, new)))
+    named = [entry.metadata.filter_metadata["turnout"] for part in message.endpoints for entry in part.lb_endpoints]
+    assert [value.fields["version"].string_value for value in named] == ["1", "2"]
+
+
 def test_endpoints_go_stale_only_when_told_to():
     version = VersionEndpoints("1", (Endpoint("10.0.0.1", 80),))
     assert decoded(ClusterEndpoints("a", (version,))).policy is None

@@ -46,6 +46,15 @@ def test_adapters_get_their_own_values():
     assert (whole.dead_man_s, whole.request_timeout_s, whole.retries) == (30, 30, 1)
 
 
+def test_latency_limits_are_counted_once_each():
+    limits = ("2s", "500ms", "2000ms")
+    objectives = tuple(
+        {"name": f"o{index}", "indicator": {"latencyOver": limit}, "max": "1%"} for index, limit in enumerate(limits)
+    )
+    assert agent(objectives=objectives).latency_limits_s() == (0.5, 2.0)
+    assert agent(objectives=objectives).indicators() == (), "an agent would be asked to report its own latency"
+
+
 def test_nothing_changes_after_loading():
     with pytest.raises(ValidationError, match="frozen"):
         agent().spec.analysis = AnalysisSpec()

@@ -65,6 +65,30 @@ def test_a_candidate_is_not_stable():
     ], "a rollout of what already runs would prove nothing"  # fmt: skip
 
 
+SLOW = "  objectives: [{name: slow, indicator: {latencyOver: 2s}, max: 5%}]\n"
+ENVOY = GATEWAY.replace("{type: nop}", '{type: envoy, envoy: {listen: "127.0.0.1:10000"}}')
+
+
+def test_latency_is_judged_where_every_gateway_reports_it():
+    assert loads(ENVOY + AGENT % ("one", "/") + SLOW).agents["one"].latency_limits_s() == (2.0,)
+    assert told(GATEWAY + AGENT % ("one", "/") + SLOW) == [
+        (
+            "a.yaml:13: spec.objectives[0].indicator.latencyOver: latencyOver needs latency per version, which a nop "
+            "gateway does not report yet. Remove the objective: without data it would never let a candidate pass."
+        )
+    ]
+
+
+def test_the_latency_of_copies_is_seen_by_nobody():
+    mirror = "  strategy: {type: mirror}\n"
+    assert told(ENVOY + AGENT % ("one", "/") + SLOW + mirror) == [
+        (
+            "a.yaml:13: spec.objectives[0].indicator.latencyOver: latencyOver sees no copies: no gateway tells how "
+            "long they take. Remove the objective: without data it would never let a candidate pass."
+        )
+    ], "a candidate that is mirrored would be called off for want of data, every time"
+
+
 def test_there_is_a_limit_to_agents_gateways_and_access(monkeypatch):
     monkeypatch.setattr(consistency, "AGENTS_MAX", 1)
     assert (

@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from controller.settings.gateway import COMING, GatewaySettings
+from adapters.registry import CAPABILITIES
+from controller.settings.gateway import COMING, REPORTS_LATENCY, GatewaySettings
 
 
 def gateway(**spec):
@@ -21,3 +22,9 @@ def test_an_envoy_needs_only_an_address():
 def test_a_gateway_that_is_coming_is_not_taken_for_a_typing_error(kind):
     with pytest.raises(ValidationError, match="cannot control yet"):
         gateway(type=kind, **{kind: {"any": "thing"}})
+
+
+def test_settings_and_adapters_agree_on_who_reports_latency():
+    assert {kind for kind, can in CAPABILITIES.items() if can.reports_latency} == REPORTS_LATENCY, (
+        "an objective would be taken that never gets data, or refused where it would"
+    )
