@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -115,14 +116,16 @@ class _Run:
 
     async def follow(self) -> None:
         """Hear what is said until the rollout has ended."""
-        while not self.moments or self.moments[-1].what not in ENDS:
-            moment = await self._stage.moments.get()
-            self.moments.append(moment)
-            self._stage.say(moment)
-            if moment.what == "rolling-back":
-                await self._wait_until_back()
-            if self._is_cue(moment):
-                await self._play_outage()
+        async with asyncio.TaskGroup() as meanwhile:
+            while not self.moments or self.moments[-1].what not in ENDS:
+                moment = await self._stage.moments.get()
+                self.moments.append(moment)
+                self._stage.say(moment)
+                if moment.what == "rolling-back":
+                    meanwhile.create_task(self._wait_until_back())
+                if self._is_cue(moment):
+                    self.outage = (self._stage.now_s(), math.inf)
+                    meanwhile.create_task(self._play_outage())
 
     def _is_cue(self, moment: Moment) -> bool:
         """The candidate of the third act has its share: now everybody's luck runs out."""
@@ -138,7 +141,6 @@ class _Run:
     async def _play_outage(self) -> None:
         stage = self._stage
         begin_s = stage.now_s()
-        self.outage = (begin_s, begin_s + ACT_S_MAX)
         await stage.outage(scene.OUTAGE_RATIO)
         await stage.pause(scene.OUTAGE_S)
         await stage.outage(0.0)

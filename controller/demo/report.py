@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -20,7 +20,7 @@ def went_well(acts: Sequence[Act]) -> bool:
 
 
 def as_json(acts: Sequence[Act]) -> dict[str, Any]:
-    """The report for programs. Its shape is a promise (docs/demo.md); its figures are rounded, not changed."""
+    """The report for programs. Its shape is a promise; its figures are rounded, not changed."""
     return {"ok": went_well(acts), "acts": [_act_as_json(act) for act in acts]}
 
 
@@ -38,8 +38,8 @@ def _act_as_json(act: Act) -> dict[str, Any]:
     }
 
 
-def as_table(acts: Sequence[Act]) -> RenderableType:
-    """The report for people."""
+def as_table(acts: Sequence[Act]) -> Table:
+    """The figures for people."""
     table = Table(title="What clients saw", title_justify="left", title_style="bold")
     table.add_column("act")
     table.add_column("outcome")
@@ -58,14 +58,17 @@ def as_table(acts: Sequence[Act]) -> RenderableType:
             "\n".join(f"{share.wanted * 100:g} % → {share.observed * 100:.2f} %" for share in act.shares),
             end_section=True,
         )
-    lines = [Text(f"{TITLES[act.name]} ({act.seconds:.0f} s): {act.story}", style="dim") for act in acts]
-    lines += [Text(f"{TITLES[act.name]} went wrong: {fault}", style="red") for act in acts for fault in act.faults]
-    return Group(table, *lines)
+    return table
 
 
 def show(acts: Sequence[Act], console: Console) -> None:
-    """Print the table, and in one line what it comes to."""
+    """Print the table, what decided each act, and in one line what it all comes to."""
+    console.print()
     console.print(as_table(acts))
+    for act in acts:
+        console.print(f"{TITLES[act.name]}, {act.seconds:.0f} s: {act.story}.", style="dim", soft_wrap=True)
+        for fault in act.faults:
+            console.print(f"{TITLES[act.name]} went wrong: {fault}", style="red", soft_wrap=True)
     if went_well(acts):
         console.print("Every act went as it must.", style="bold green")
     else:

@@ -44,7 +44,8 @@ class Screen:
 
     def say(self, text: str, style: str = "") -> None:
         """One line that stays, with the seconds since the beginning before it."""
-        self.console.print(Text(f"{self._now_s() - self._begun_s:5.1f} s  {text}", style=style))
+        at_s = self._now_s() - self._begun_s
+        self.console.print(Text(f"{at_s:5.1f} s  {text}", style=style), soft_wrap=True)
 
     def now(self, text: str) -> None:
         """What goes on just now; replaced by the next."""
