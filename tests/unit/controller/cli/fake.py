@@ -43,6 +43,10 @@ class HangUp:
     """No answer: the connection is closed."""
 
 
+class Silence:
+    """No answer, until the controller stops."""
+
+
 class FakeController:
     def __init__(self) -> None:
         self.asked: list[Asked] = []
@@ -109,6 +113,9 @@ class FakeController:
         match answer:
             case HangUp():
                 request.transport.abort()
+                return web.Response()
+            case Silence():
+                await self._stopped.wait()
                 return web.Response()
             case Refusal(status, problem):
                 return web.json_response(problem, status=status, content_type="application/problem+json")

@@ -5,7 +5,7 @@ from controller.cli import connection as module
 from controller.cli.connection import Event, connect, parse_events, segment
 from controller.cli.failure import Exit, Failure
 from controller.cli.options import Target
-from tests.unit.controller.cli.fake import HangUp, Raw, Refusal, news, stream
+from tests.unit.controller.cli.fake import HangUp, Raw, Refusal, Silence, news, stream
 
 
 async def fail(fake, method="get", *words, **given):
@@ -78,8 +78,8 @@ async def test_nobody_there(unused_tcp_port):
 
 
 async def test_a_controller_that_does_not_answer_in_time(fake):
-    fake.answers("POST", "/x", {})
-    assert "in time" in (await fail(fake, "post", timeout_s=1e-9)).what
+    fake.answers("POST", "/x", Silence())
+    assert "in time" in (await fail(fake, "post", timeout_s=0.05)).what
 
 
 async def test_events_come_with_their_numbers(fake):
