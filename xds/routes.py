@@ -1,8 +1,8 @@
 """Route tables: which request goes to which cluster, and in what share.
 
-One route costs about a millisecond to encode, a table of a thousand a second. So each route is encoded once and keeps its
-bytes; a virtual host is the bytes of its name and domains followed by those of its routes, and a table the bytes of its
-name followed by those of its virtual hosts. A changed share costs one route, not the table.
+One route costs about a millisecond to encode, a table of a thousand a second. So each route is encoded once and keeps
+its bytes; a virtual host is the bytes of its name and domains followed by those of its routes, and a table the bytes of
+its name followed by those of its virtual hosts. A changed share costs one route, not the table.
 """
 
 import re

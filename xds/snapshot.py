@@ -108,6 +108,11 @@ class ResourceSet:
         """What the resources refer to, all together."""
         return frozenset().union(*(resource.references for resource in self.resources.values()))
 
+    @cached_property
+    def keys(self) -> frozenset[Reference]:
+        """What a reference to each resource looks like."""
+        return frozenset((self.type, name) for name in self.resources)
+
     def changed(self, put: Iterable[Resource], remove: frozenset[str]) -> "ResourceSet":
         """Return the set after replacing and removing; the very same set when that changes nothing."""
         put = [entry for entry in put if entry.name in remove or self.resources.get(entry.name) != entry]
@@ -165,8 +170,9 @@ class Snapshot:
         return tuple(self._problems())
 
     def _problems(self) -> Iterator[str]:
+        here = frozenset().union(*(of_type.keys for of_type in self.sets.values()))
         for of_type in self.sets.values():
-            if all(needed in self.sets[needed_type].resources for needed_type, needed in of_type.needs):
+            if of_type.needs <= here:
                 continue
             for resource in of_type.resources.values():
                 for needed_type, needed in sorted(resource.references, key=lambda reference: reference[1]):

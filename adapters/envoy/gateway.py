@@ -1,7 +1,7 @@
 """The Envoys of one gateway: all nodes whose ``node.cluster`` is its name. They subscribe; nothing here dials them.
 
 A split is confirmed when every connected node has ACKed the snapshot that holds it. After its ACK an Envoy sends no
-request by the old split (shared/facts/envoy.md), so a confirmation proves effect.
+request by the old split (docs/gateways/envoy.md), so a confirmation proves effect.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from adapters.port import (
     ALL_STABLE,
@@ -24,16 +25,19 @@ from adapters.port import (
     Proof,
     Receipt,
     Verification,
+    Version,
+    host_port,
 )
 from xds.errors import XdsError
 from xds.load_reports import LoadReport
-from xds.resources import ApiListener, Listener, Resource, Snapshot, route_table, share_hosts
-from xds.roster import Confirmation
+from xds.resources import ApiListener, Listener, Resource
 from xds.server import XdsServer
 
 from .addresses import AddressBook, Resolve, look_up
+from .offering import Answer, Offering
+from .offers import Offer, is_reducible, without_candidate
 from .tallies import Tallies
-from .translation import AgentResources, translate
+from .translation import translate
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +54,9 @@ CAPABILITIES = Capabilities(
 REFRESHES_PER_DEAD_MAN = 3
 """How often endpoints that go stale are sent again within their time to live."""
 
+ADDRESSES_SWEPT_FROM = 4_096
+"""With so many endpoints in the book, those that nobody uses any more are forgotten."""
+
 
 @dataclass(frozen=True, slots=True)
 class EnvoyOptions:
@@ -64,6 +71,17 @@ class EnvoyOptions:
     listen: str
     load_report_interval_s: float = 1.0
     api_listener: str | None = None
+
+
+class _Applied(NamedTuple):
+    offer: Offer
+    generation: int
+
+
+class _Refused(NamedTuple):
+    offer: Offer
+    nodes: frozenset[tuple[str, float]]
+    answer: Answer
 
 
 class EnvoyGateway:
@@ -91,138 +109,160 @@ class EnvoyGateway:
         self._options = options
         self._server = server
         self._book = AddressBook(resolve)
+        self._sweep_from = ADDRESSES_SWEPT_FROM
         self._now_s = now_s
         self._epoch = uuid.uuid4().hex
         self._wanted: dict[str, Assignment] = {}
-        self._resources: dict[str, AgentResources] = {}
-        self._accepted: dict[str, AgentResources] = {}
-        self._generations: dict[str, int] = {}
+        self._offering = Offering(name, _listeners(name, options), server, self._make, now_s)
+        self._is_served = False
+        self._applied: dict[str, _Applied] = {}
+        self._refused: dict[str, _Refused] = {}
         self._tallies = Tallies()
         self._refresher: asyncio.TimerHandle | None = None
-        self._serial = 0
 
     # --- applying -----------------------------------------------------------------------------------------------------
 
     async def start(self, assignments: Sequence[Assignment]) -> None:
-        """Serve all agents at once, as soon as every endpoint has an address; until then no node is told anything."""
+        """Serve all agents at once, as soon as each has an address; until then no node is told anything."""
         self._server.set_load_report_interval(self.name, self._options.load_report_interval_s)
+        self._wanted.update((assignment.agent, assignment) for assignment in assignments)
+        for problem in await self._book.learn(endpoint for entry in assignments for endpoint in _endpoints(entry)):
+            log.error("%s: %s", self.name, problem)
         for assignment in assignments:
-            self._wanted[assignment.agent] = assignment
-        for assignment in assignments:
-            problems = await self._translate(assignment)
-            for problem in problems:
-                log.error("%s: %s is not served to any Envoy yet: %s", self.name, assignment.agent, problem)
-        self._publish()
+            try:
+                self._put(assignment)
+            except XdsError as error:
+                log.error("%s: %s cannot be served: %s", self.name, assignment.agent, error)  # noqa: TRY400 - no fault of ours
+        if not self._serve():
+            log.error("%s: %s; it is tried again", self.name, self._unserved())
 
     async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:
         """Publish the assignment, and wait for every connected node's ACK. See the port."""
         started_s = self._now_s()
+        self._wanted[assignment.agent] = assignment
+        problems = await self._book.learn(_endpoints(assignment))
+        self._sweep()
+        answer = await self._apply(assignment, problems, started_s + timeout_s)
+        if answer.outcome is Applied.REFUSED:
+            log.warning("%s: %s was refused: %s", self.name, assignment.agent, answer.detail)
+        return Receipt(self.name, answer.outcome, assignment.split, answer.detail, self._now_s() - started_s)
+
+    async def _apply(self, wanted: Assignment, problems: list[str], ends_s: float) -> Answer:
+        """Offer it. A way back that is refused is offered without the candidate: no request is meant to go there."""
+        answer = await self._try(wanted, problems, ends_s)
+        if answer.outcome is Applied.REFUSED and answer.is_proven and is_reducible(wanted) and _is_way_back(wanted):
+            refused = answer
+            answer = await self._try(without_candidate(wanted), problems, ends_s)
+            answer = replace(answer, detail=f"without the candidate, which was refused: {refused.detail}")
+        if answer.outcome is Applied.REFUSED:
+            self._offering.withdraw(wanted.agent, is_proven=answer.is_proven)
+        return answer
+
+    async def _try(self, wanted: Assignment, problems: list[str], ends_s: float) -> Answer:
+        agent, nodes = wanted.agent, self._present()
         try:
-            outcome, detail = await self._apply(assignment, timeout_s)
+            offer = self._make(wanted) if self._has_address(wanted.stable) else None
+            known = self._refused.get(agent)
+            if known is not None and (known.offer, known.nodes) == (offer, nodes):
+                return known.answer
+            offer = self._put(wanted)
         except XdsError as error:
-            outcome, detail = Applied.REFUSED, str(error)
-        return Receipt(self.name, outcome, assignment.split, detail, self._now_s() - started_s)
+            return Answer(Applied.REFUSED, str(error), is_proven=True)
+        if offer is None or not self._serve():
+            return Answer(Applied.UNREACHABLE, "; ".join(problems) or self._unserved())
+        self._applied[agent] = _Applied(offer, self._offering.publish())
+        if offer.assignment.split != wanted.split:
+            return Answer(Applied.UNREACHABLE, "; ".join(problems))
+        answer = await self._offering.settle(offer, ends_s)
+        if answer.is_proven:
+            self._refused[agent] = _Refused(offer, nodes, answer)
+        return answer if answer.detail else replace(answer, detail="; ".join(problems))
 
-    async def _apply(self, assignment: Assignment, timeout_s: float) -> tuple[Applied, str]:
-        agent = assignment.agent
-        self._wanted[agent] = assignment
-        if problems := await self._translate(assignment):
-            return Applied.UNREACHABLE, "; ".join(problems)
-        generation = self._publish()
-        if generation is None:
-            waiting = sorted(self._wanted.keys() - self._resources.keys())
-            return Applied.UNREACHABLE, f"nothing is served before {', '.join(waiting)} can be"
-        self._generations[agent] = generation
-        found = await self._server.confirmed(self.name, generation, timeout_s)
-        if found.refusals:
-            return await self._after_refusal(assignment, found, timeout_s)
-        if found.is_confirmed:
-            self._accepted[agent] = self._resources[agent]
-            return Applied.CONFIRMED, ""
-        if not found.confirmed and not found.pending:
-            return Applied.UNREACHABLE, f"no Envoy with node.cluster {self.name!r} is connected"
-        return Applied.UNCONFIRMED, f"not ACKed by {', '.join(found.pending)}"
-
-    async def _after_refusal(
-        self, assignment: Assignment, found: Confirmation, timeout_s: float
-    ) -> tuple[Applied, str]:
-        """A NACK: go back to what the nodes took before, so that one agent's fault does not hold up the others.
-
-        A way back that is refused is tried without the candidate: nothing is sent there, so nothing is lost by that.
-        """
-        agent = assignment.agent
-        detail = "; ".join(f"{refusal.node_id}: {refusal.error}" for refusal in found.refusals)
-        log.warning("%s: %s was refused: %s", self.name, agent, detail)
-        if assignment.split == ALL_STABLE and (assignment.candidate or assignment.draining):
-            bare = Assignment(agent, assignment.route, assignment.stable, stickiness=assignment.stickiness)
-            outcome, more = await self._apply(bare, timeout_s)
-            return outcome, more or f"without the candidate, which was refused: {detail}"
-        if agent in self._accepted:
-            self._resources[agent] = self._accepted[agent]
-            self._publish()
-        return Applied.REFUSED, detail
-
-    async def _translate(self, assignment: Assignment) -> list[str]:
-        """Make the assignment's resources. Returns why that cannot be done yet; what is served then goes on."""
-        if problems := await self._book.learn(_endpoints(assignment)):
-            return problems
-        for_grpc = self._options.api_listener is not None
-        self._resources[assignment.agent] = translate(assignment, self._book.addresses, for_grpc=for_grpc)
-        return []
-
-    def _publish(self) -> int | None:
-        """Serve what is wanted; None while an agent has never been translated. Raises SnapshotError, ResourceError."""
-        if self._wanted.keys() - self._resources.keys():
+    def _put(self, wanted: Assignment) -> Offer | None:
+        """Offer it as far as its versions have addresses; None when the stable one has none. Raises XdsError."""
+        if not self._has_address(wanted.stable):
             return None
-        agents = [self._resources[agent] for agent in sorted(self._resources)]
-        claims = [(agent.hosts, agent.route) for agent in agents]
-        routes = route_table(self.name, share_hosts(claims))
-        resources = [resource for agent in agents for resource in self._alive(agent)]
-        snapshot = Snapshot.of([*resources, *self._listeners(), routes])
-        self._arm_refresh()
-        return self._server.cache.set(self.name, snapshot)
+        offer = self._offering.put(self._make(wanted))
+        if offer.resources.mortal is not None:
+            self._arm()
+        return offer
 
-    def _listeners(self) -> Iterator[Resource]:
-        address, port = self._options.listen.rsplit(":", 1)
-        yield Listener(self.name, address.strip("[]"), int(port), routes=self.name).resource()
-        if self._options.api_listener is not None:
-            yield ApiListener(self._options.api_listener, routes=self.name).resource()
+    def _make(self, wanted: Assignment) -> Offer:
+        """Versions without any address are left out: nothing is sent there, and nobody else is held up."""
+        draining = tuple(version for version in wanted.draining if self._has_address(version))
+        possible = replace(wanted, draining=draining)
+        if wanted.candidate is not None and not self._has_address(wanted.candidate):
+            possible = replace(possible, candidate=None, split=ALL_STABLE)
+        for_grpc = self._options.api_listener is not None
+        return Offer(possible, translate(possible, self._book.addresses, for_grpc=for_grpc))
+
+    def _has_address(self, version: Version) -> bool:
+        return any(endpoint in self._book.addresses for endpoint in version.endpoints)
+
+    def _serve(self) -> bool:
+        """Publish; not before every agent is offered, because an Envoy would drop those that it is not told of."""
+        if not self._is_served:
+            self._is_served = self._wanted.keys() <= self._offering.offered.keys()
+        if self._is_served:
+            self._offering.publish()
+        return self._is_served
+
+    def _unserved(self) -> str:
+        waiting = ", ".join(sorted(self._wanted.keys() - self._offering.offered.keys()))
+        return f"no Envoy is told anything before these can be served: {waiting}"
+
+    def _present(self) -> frozenset[tuple[str, float]]:
+        """The nodes that are connected, and since when: what one has refused is not sent to it again."""
+        return frozenset((node.id, node.since_s) for node in self._server.nodes(self.name) if node.streams)
+
+    def _sweep(self) -> None:
+        if len(self._book.addresses) < self._sweep_from:
+            return
+        offers = [*self._offering.offered.values(), *self._offering.taken.values()]
+        used = [*self._wanted.values(), *(offer.assignment for offer in offers)]
+        self._book.keep(endpoint for assignment in used for endpoint in _endpoints(assignment))
+        self._sweep_from = max(ADDRESSES_SWEPT_FROM, 2 * len(self._book.addresses))
 
     # --- the dead-man switch ------------------------------------------------------------------------------------------
 
-    def _alive(self, agent: AgentResources) -> Iterator[Resource]:
-        for resource in agent.clusters:
-            yield resource.refreshed(self._serial) if resource is agent.mortal else resource
-
-    def _arm_refresh(self) -> None:
-        """Send endpoints that go stale again before they do. While the controller lives, so does the candidate."""
-        if self._refresher is not None:
-            self._refresher.cancel()
-            self._refresher = None
+    def _arm(self) -> None:
+        """Have endpoints that go stale sent again before they do. While the controller lives, so does the candidate."""
         lives_s = [
-            assignment.dead_man_s
-            for assignment in self._wanted.values()
-            if assignment.candidate is not None and assignment.dead_man_s is not None
+            offer.assignment.dead_man_s
+            for offer in self._offering.offered.values()
+            if offer.resources.mortal is not None and offer.assignment.dead_man_s is not None
         ]
-        if lives_s:
-            delay_s = min(lives_s) / REFRESHES_PER_DEAD_MAN
-            self._refresher = asyncio.get_running_loop().call_later(delay_s, self._refresh)
+        if not lives_s:
+            return
+        loop = asyncio.get_running_loop()
+        due_s = loop.time() + min(lives_s) / REFRESHES_PER_DEAD_MAN
+        if self._refresher is not None:
+            if self._refresher.when() <= due_s:
+                return
+            self._refresher.cancel()
+        self._refresher = loop.call_at(due_s, self._refresh)
 
     def _refresh(self) -> None:
-        self._serial += 1
-        self._publish()
+        self._refresher = None
+        self._arm()
+        if self._is_served:
+            self._offering.refresh()
 
     # --- reading back -------------------------------------------------------------------------------------------------
 
     async def verify(self, agent: str) -> Verification:
-        """Compare what the nodes have ACKed with what was published last."""
-        nodes = self._server.nodes(self.name)
-        generation = self._generations.get(agent)
-        if generation is None:
+        """Compare what the nodes have ACKed with what was applied last, and names with what they resolve to now."""
+        applied = self._applied.get(agent)
+        if applied is None:
             return Verification(self.name, Proof.PENDING, "nothing has been published for it yet")
-        if not nodes:
+        if not self._offering.stands(applied.offer):
+            return Verification(self.name, Proof.REFUSED, "it was refused, and something else is offered instead")
+        if await self._book.learn_again(_endpoints(applied.offer.assignment)):
+            return Verification(self.name, Proof.DRIFTED, "a host name has other addresses now")
+        nodes = self._server.nodes(self.name)
+        if not any(node.streams for node in nodes):
             return Verification(self.name, Proof.UNREACHABLE, "no Envoy is connected")
-        behind = [node.id for node in nodes if node.confirmed_generation < generation]
+        behind = [node.id for node in nodes if node.confirmed_generation < applied.generation]
         if behind:
             return Verification(self.name, Proof.PENDING, f"not ACKed by {', '.join(sorted(behind))}")
         return Verification(self.name, Proof.APPLIED)
@@ -234,10 +274,12 @@ class EnvoyGateway:
     async def observe(self, agent: str) -> Observation:
         """What the nodes have reported. Raises GatewayError while there is none that reports."""
         nodes = {node.id for node in self._server.nodes(self.name) if node.streams}
+        if not nodes:
+            raise GatewayError(self.name, "unreachable", "no Envoy is connected", retryable=True)
         age_s = self._tallies.age_s(nodes, self._now_s())
         if age_s is None:
-            why = "an Envoy has not reported its load yet" if nodes else "no Envoy is connected"
-            raise GatewayError(self.name, "unreachable", why, retryable=True)
+            silent = ", ".join(sorted(self._tallies.silent(nodes)))
+            raise GatewayError(self.name, "unreachable", f"no load report has come yet from {silent}", retryable=True)
         known = [version.name for version in self._wanted[agent].versions] if agent in self._wanted else []
         return Observation(
             gateway=self.name,
@@ -256,16 +298,28 @@ class EnvoyGateway:
 
     async def remove(self, agent: str) -> None:
         """Take the agent's routes and clusters away."""
-        for known in (self._wanted, self._resources, self._accepted, self._generations):
+        for known in (self._wanted, self._applied, self._refused):
             known.pop(agent, None)
-        self._book.keep(endpoint for assignment in self._wanted.values() for endpoint in _endpoints(assignment))
+        self._offering.remove(agent)
         self._tallies.keep(self._wanted, [node.id for node in self._server.nodes(self.name)])
-        self._publish()
+        self._serve()
 
     async def close(self) -> None:
         """Stop refreshing. The nodes keep what they have; the server is closed by whoever opened it."""
         if self._refresher is not None:
             self._refresher.cancel()
+            self._refresher = None
+
+
+def _listeners(name: str, options: EnvoyOptions) -> Iterator[Resource]:
+    address, port = host_port(options.listen)
+    yield Listener(name, address, port, routes=name).resource()
+    if options.api_listener is not None:
+        yield ApiListener(options.api_listener, routes=name).resource()
+
+
+def _is_way_back(wanted: Assignment) -> bool:
+    return wanted.split == ALL_STABLE
 
 
 def _endpoints(assignment: Assignment) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from adapters.port import Tally, Track
@@ -11,7 +11,6 @@ from xds.load_reports import LoadReport, VersionLoad
 OUTCOME_PREFIX = "named_metrics."
 VERSIONS_MAX = 32
 """Of one agent, the versions whose counts are kept; the one that was heard of longest ago goes first."""
-
 
 NODES_MAX = 4_096
 """Of one gateway, the nodes that are remembered; the one that was heard of longest ago goes first."""
@@ -71,6 +70,10 @@ class Tallies:
         if not nodes or not all(node in self._nodes for node in nodes):
             return None
         return max(now_s - self._nodes[node].at_s for node in nodes)
+
+    def silent(self, nodes: Iterable[str]) -> set[str]:
+        """Those of ``nodes`` that have never reported."""
+        return {node for node in nodes if node not in self._nodes}
 
     def keep(self, agents: Collection[str], nodes: Collection[str]) -> None:
         """Forget everybody else."""

@@ -42,7 +42,7 @@ class AgentResources:
 
     Attributes:
         hosts: the domains that its route is for.
-        route: its route; None where no version has an endpoint.
+        route: its route.
         clusters: clusters and endpoint sets.
         mortal: the endpoint set that goes stale unless it is sent again in time; None without a dead-man switch.
     """
@@ -63,7 +63,7 @@ def translate(assignment: Assignment, addresses: Addresses, *, for_grpc: bool = 
 
     Args:
         assignment: what is wanted.
-        addresses: where each endpoint of its versions is.
+        addresses: where each endpoint of its versions is; one that is not there is left out.
         for_grpc: for subscribers that are gRPC clients and no Envoy: they match plain prefixes, and report load only
             when they are told to.
 
@@ -128,5 +128,5 @@ def _cluster(agent: str, track: Track, version: Version, outcomes: tuple[str, ..
 
 
 def _located(version: Version, addresses: Addresses, health: Health) -> VersionEndpoints:
-    found = dict.fromkeys(pair for endpoint in version.endpoints for pair in addresses[endpoint])
+    found = dict.fromkeys(pair for endpoint in version.endpoints for pair in addresses.get(endpoint, ()))
     return VersionEndpoints(version.name, tuple(Endpoint(address, port, health) for address, port in found))
