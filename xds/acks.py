@@ -54,6 +54,7 @@ class Ledger:
         subscription: what the client asks for.
         held: what it was sent, taken or not.
         accepted: what it took.
+        again: names that are to be sent again, although it holds them.
         outstanding: the response that it has not answered; there is one at most, so that a client which does not keep
             up gets the newest state next, and never a backlog.
         refusal: the last response that it refused, until what was in it changes.
@@ -65,6 +66,7 @@ class Ledger:
         self.subscription: Subscription | None = None
         self.held: Holdings = NOTHING
         self.accepted: Holdings = NOTHING
+        self.again: frozenset[str] = frozenset()
         self.outstanding: Outstanding | None = None
         self.refusal: Refusal | None = None
         self.settled_on: ResourceSet | None = None
@@ -82,13 +84,9 @@ class Ledger:
         self.subscription = group.shared(after)
         self.settled_on = None
         if interpretation.forgotten:
-            self.forget(interpretation.forgotten, group)
+            self.repeat(interpretation.forgotten)
         if before is not None and (before.wildcard or before.names - after.names):
-            dropped = frozenset(name for name in self.held if not after.covers(name))
-            self.forget(dropped, group)
-            self.accepted = group.without(self.accepted, dropped)
-            self._refused = group.without(self._refused, dropped)
-            self._clear_refusal()
+            self._drop(frozenset(name for name in self.held if not after.covers(name)), group)
 
     def claim(self, versions: Mapping[str, str]) -> None:
         """Take a client's word for what it has from an earlier stream."""
@@ -100,12 +98,19 @@ class Ledger:
         }
         self.held = self.accepted = MappingProxyType(claimed)
 
-    def forget(self, names: frozenset[str], group: Group) -> None:
-        """Count some names as not sent, so that they are sent again."""
-        held = group.without(self.held, names)
-        if held is not self.held:
-            self.held = held
+    def repeat(self, names: frozenset[str]) -> None:
+        """Have some names sent again, although the client holds them: what it holds, it still uses meanwhile."""
+        again = self.again | (names & self.held.keys())
+        if again != self.again:
+            self.again = again
             self.settled_on = None
+
+    def _drop(self, names: frozenset[str], group: Group) -> None:
+        self.held = group.without(self.held, names)
+        self.accepted = group.without(self.accepted, names)
+        self.again -= names
+        self._refused = group.without(self._refused, names)
+        self._clear_refusal()
 
     def next_nonce(self, generation: int) -> str:
         """Return a nonce that was not on this stream before, and that streams in the same state have in common."""
@@ -118,6 +123,7 @@ class Ledger:
         delivery = outstanding.delivery
         self.outstanding = outstanding
         self.held = delivery.after
+        self.again &= delivery.withheld
         self.nonce_sent = outstanding.nonce
         self.version_sent = delivery.version
         self.settled_on = None
@@ -136,6 +142,7 @@ class Ledger:
             still = {name: resource for name, resource in self.accepted.items() if name in delivery.after}
             self.accepted = MappingProxyType(still)
         self.held = delivery.after
+        self.again &= delivery.withheld
         self.settled_on = target if delivery.complete else None
 
     def ack(self) -> Outstanding | None:
@@ -171,7 +178,7 @@ class Ledger:
         )
         return self.refusal
 
-    def reconsider(self, target: ResourceSet, group: Group) -> frozenset[str]:
+    def reconsider(self, target: ResourceSet) -> frozenset[str]:
         """Return the names that stay refused; when one of them has changed, all are to be sent again.
 
         One bad resource makes a client refuse all that came with it, so the good ones must come again with the cure.
@@ -184,7 +191,7 @@ class Ledger:
             return refused
         self._refused = NOTHING
         self._clear_refusal()
-        self.forget(refused, group)
+        self.repeat(refused)
         return frozenset()
 
     def _clear_refusal(self) -> None:

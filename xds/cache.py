@@ -35,7 +35,7 @@ class Delivery:
         removed: names that are gone.
         after: what the client holds once it has taken this.
         version: of the state that the response describes.
-        complete: whether `after` is all that the snapshot has for this subscription.
+        withheld: names for which the client keeps what it holds, for now.
     """
 
     mode: Mode
@@ -44,8 +44,13 @@ class Delivery:
     removed: tuple[str, ...]
     after: Holdings
     version: str
-    complete: bool
+    withheld: frozenset[str]
     _encoded: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether `after` is all that the snapshot has for this subscription."""
+        return not self.withheld
 
     @property
     def is_empty(self) -> bool:
@@ -62,7 +67,12 @@ class Delivery:
 
 
 def deliver(
-    mode: Mode, target: ResourceSet, subscription: Subscription, held: Holdings, withheld: frozenset[str]
+    mode: Mode,
+    target: ResourceSet,
+    subscription: Subscription,
+    held: Holdings,
+    withheld: frozenset[str] = frozenset(),
+    again: frozenset[str] = frozenset(),
 ) -> Delivery:
     """Work out what to send.
 
@@ -73,9 +83,11 @@ def deliver(
         subscription: what the client asks for.
         held: what it has.
         withheld: names for which the client has to keep what it holds, for now.
+        again: names to send even where the client holds just that.
     """
     after = _after(target, subscription, held, withheld)
-    changed = tuple(resource for name, resource in after.items() if held.get(name) != resource)
+    due = again - withheld
+    changed = tuple(resource for name, resource in after.items() if name in due or held.get(name) != resource)
     removed = tuple(name for name in held if name not in after)
     version = target.version if not withheld else content_version(after.values())
     if mode is Mode.STATE_OF_THE_WORLD:
@@ -83,8 +95,8 @@ def deliver(
         whole = target.type.full_state and bool(changed or removed)
         resources = tuple(after.values()) if whole else changed
         removed = removed if whole else ()
-        return Delivery(mode, target.type, resources, removed, after, version, complete=not withheld)
-    return Delivery(mode, target.type, changed, removed, after, version, complete=not withheld)
+        return Delivery(mode, target.type, resources, removed, after, version, withheld)
+    return Delivery(mode, target.type, changed, removed, after, version, withheld)
 
 
 def _after(target: ResourceSet, subscription: Subscription, held: Holdings, withheld: frozenset[str]) -> Holdings:
@@ -117,13 +129,19 @@ class Group:
             wake()
 
     def deliver(
-        self, mode: Mode, type_: ResourceType, subscription: Subscription, held: Holdings, withheld: frozenset[str]
+        self,
+        mode: Mode,
+        type_: ResourceType,
+        subscription: Subscription,
+        held: Holdings,
+        withheld: frozenset[str] = frozenset(),
+        again: frozenset[str] = frozenset(),
     ) -> Delivery:
         """Return what `deliver` says, worked out once for all streams in this state."""
         assert self.snapshot is not None, "nothing is delivered before there is a snapshot"
         target = self.snapshot.sets[type_]
-        key = (mode, type_, id(held), subscription, withheld)
-        return self._share(key, held, lambda: deliver(mode, target, subscription, held, withheld))
+        key = (mode, type_, id(held), subscription, withheld, again)
+        return self._share(key, held, lambda: deliver(mode, target, subscription, held, withheld, again))
 
     def without(self, held: Holdings, names: frozenset[str]) -> Holdings:
         """Return the holdings less some names; the same object when it has none of them."""

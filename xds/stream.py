@@ -162,9 +162,9 @@ class AdsStream:
 
     def _deliver(self, ledger: Ledger, target: ResourceSet, group: Group) -> Delivery:
         assert ledger.subscription is not None, "a ledger is opened by a request"
-        refused = ledger.reconsider(target, group)
+        refused = ledger.reconsider(target)
         withheld = refused | self._still_in_use(ledger, group) | self._not_ready(ledger, target, group)
-        return group.deliver(self.mode, ledger.type, ledger.subscription, ledger.held, withheld)
+        return group.deliver(self.mode, ledger.type, ledger.subscription, ledger.held, withheld, ledger.again)
 
     def _still_in_use(self, ledger: Ledger, group: Group) -> frozenset[str]:
         """Return what is gone from the snapshot and has to stay, because something that the client has refers to it."""
@@ -214,11 +214,11 @@ class AdsStream:
             changed = frozenset(
                 name
                 for resource in delivery.resources
-                if ledger.held.get(resource.name) != resource
+                if resource.name in ledger.again or ledger.held.get(resource.name) != resource
                 for of_type, name in resource.references
                 if of_type is followers.type
             )
-            followers.forget(changed, group)
+            followers.repeat(changed)
         ledger.sent(Outstanding(nonce, group.generation, now_s, delivery))
         self._meter.pushed(group.name, ledger.type.label, len(data))
         return data

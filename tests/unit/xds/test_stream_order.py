@@ -146,6 +146,22 @@ def test_a_table_waits_for_a_cluster_that_is_being_taken_away_and_comes_back(wor
     client.takes(RDS, "table")
 
 
+def test_a_table_that_is_to_be_sent_again_is_still_in_use_until_then(world, mode):
+    client = settled(world, mode, "b")
+    # The changed listener has the table supplied again, and the table has to wait for its new cluster.
+    world.serve(*agent("a"), listener("l", "2"), routes("table", "2", to=["a"]))
+    heard = client.hears(CDS, *(["a", "b"] if mode is SOTW else ["a"]))
+    assert not heard.removed
+    client.takes(LDS, "l")
+    client.hears_nothing()
+    client.acks(CDS)
+    ask_more(client, EDS, "a")
+    client.takes(EDS, "a")
+    client.takes(RDS, "table")
+    heard = client.takes(CDS, *(["a"] if mode is SOTW else []))
+    assert mode is SOTW or heard.removed == ("b",), "the table in use lost its cluster before its successor came"
+
+
 def test_a_cluster_goes_only_after_the_table_that_used_it(world, mode):
     client = settled(world, mode, "a", "b")
     world.serve(*agent("a"), listener("l"), routes("table", to=["a"]))
