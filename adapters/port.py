@@ -8,7 +8,7 @@ a :class:`Receipt`, a :class:`Verification`, an :class:`Observation`. It decides
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol

@@ -36,6 +36,7 @@ from controller.runtime.tasks import Tasks
 from controller.settings.loading import Settings, load
 from controller.settings.problem import SettingsError
 from controller.settings.watching import watch
+from xds.access_logs import AccessLog
 from xds.load_reports import LoadReport
 from xds.server import XdsServer
 
@@ -84,7 +85,9 @@ class App:
         self.broadcast = Broadcast()
         self.stop = asyncio.Event()
         self.ready = asyncio.Event()
-        self.xds = XdsServer(listen_address(options.xds), on_load_report=self._take_report)
+        self.xds = XdsServer(
+            listen_address(options.xds), on_load_report=self._take_report, on_access_log=self._take_access_log
+        )
         self._drain_caller = DrainCaller()
         self.fleet = Fleet(self._make_adapter, self._surroundings())
 
@@ -106,6 +109,11 @@ class App:
         adapter = self.fleet.adapters.get(report.group)
         if isinstance(adapter, EnvoyGateway):
             adapter.take_report(report)
+
+    def _take_access_log(self, access_log: AccessLog) -> None:
+        adapter = self.fleet.adapters.get(access_log.group)
+        if isinstance(adapter, EnvoyGateway):
+            adapter.take_access_log(access_log)
 
     async def run(self) -> None:
         """Serve until ``stop`` is set."""

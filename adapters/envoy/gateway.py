@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -28,12 +28,14 @@ from adapters.port import (
     Version,
     host_port,
 )
+from xds.access_logs import AccessLog
 from xds.errors import XdsError
 from xds.load_reports import LoadReport
-from xds.resources import ApiListener, Listener, Resource
+from xds.resources import ApiListener, LatencyLog, Listener, Resource
 from xds.server import XdsServer
 
 from .addresses import AddressBook, Resolve, look_up
+from .latency import Latencies
 from .offering import Answer, Offering
 from .offers import Offer, is_reducible, without_candidate
 from .tallies import Tallies
@@ -49,6 +51,7 @@ CAPABILITIES = Capabilities(
     mirrors=True,
     dead_man=True,
     proves_effect=True,
+    reports_latency=True,
 )
 
 REFRESHES_PER_DEAD_MAN = 3
@@ -118,6 +121,8 @@ class EnvoyGateway:
         self._applied: dict[str, _Applied] = {}
         self._refused: dict[str, _Refused] = {}
         self._tallies = Tallies()
+        self._latencies = Latencies()
+        self._latency_limit_s = 0.0
         self._refresher: asyncio.TimerHandle | None = None
 
     # --- applying -----------------------------------------------------------------------------------------------------
@@ -126,6 +131,7 @@ class EnvoyGateway:
         """Serve all agents at once, as soon as each has an address; until then no node is told anything."""
         self._server.set_load_report_interval(self.name, self._options.load_report_interval_s)
         self._wanted.update((assignment.agent, assignment) for assignment in assignments)
+        self._watch_latency(assignments)
         for problem in await self._book.learn(endpoint for entry in assignments for endpoint in _endpoints(entry)):
             log.error("%s: %s", self.name, problem)
         for assignment in assignments:
@@ -140,6 +146,7 @@ class EnvoyGateway:
         """Publish the assignment, and wait for every connected node's ACK. See the port."""
         started_s = self._now_s()
         self._wanted[assignment.agent] = assignment
+        self._watch_latency([assignment])
         problems = await self._book.learn(_endpoints(assignment))
         self._sweep()
         answer = await self._apply(assignment, problems, started_s + timeout_s)
@@ -195,6 +202,15 @@ class EnvoyGateway:
             possible = replace(possible, candidate=None, split=ALL_STABLE)
         for_grpc = self._options.api_listener is not None
         return Offer(possible, translate(possible, self._book.addresses, for_grpc=for_grpc))
+
+    def _watch_latency(self, assignments: Iterable[Assignment]) -> None:
+        """Have the listener log what latency objectives need. It never goes back: each change of a listener makes its
+        Envoys close the connections that they have, streams included, at the end of their drain time.
+        """
+        limit_s = max((limit_s for entry in assignments for limit_s in entry.latency_limits_s), default=0.0)
+        if limit_s > self._latency_limit_s:
+            self._latency_limit_s = limit_s
+            self._offering.listen(_listeners(self.name, self._options, limit_s))
 
     def _has_address(self, version: Version) -> bool:
         return any(endpoint in self._book.addresses for endpoint in version.endpoints)
@@ -271,6 +287,14 @@ class EnvoyGateway:
         """Add a load report of one of this gateway's nodes."""
         self._tallies.take(report, self._now_s())
 
+    def take_access_log(self, access_log: AccessLog) -> None:
+        """Add a message of access logs of one of this gateway's nodes."""
+        self._latencies.take(access_log, self._limits_of)
+
+    def _limits_of(self, agent: str) -> tuple[float, ...]:
+        wanted = self._wanted.get(agent)
+        return wanted.latency_limits_s if wanted else ()
+
     async def observe(self, agent: str) -> Observation:
         """What the nodes have reported. Raises GatewayError while there is none that reports."""
         nodes = {node.id for node in self._server.nodes(self.name) if node.streams}
@@ -285,7 +309,7 @@ class EnvoyGateway:
             gateway=self.name,
             agent=agent,
             epoch=self._epoch,
-            tallies=self._tallies.of(agent, known),
+            tallies=self._latencies.added_to(self._tallies.of(agent, known), agent),
             in_flight=self._tallies.in_flight(agent, known, nodes),
             age_s=age_s,
         )
@@ -301,6 +325,7 @@ class EnvoyGateway:
         for known in (self._wanted, self._applied, self._refused):
             known.pop(agent, None)
         self._offering.remove(agent)
+        self._latencies.keep(self._wanted)
         self._tallies.keep(self._wanted, [node.id for node in self._server.nodes(self.name)])
         self._serve()
 
@@ -311,9 +336,10 @@ class EnvoyGateway:
             self._refresher = None
 
 
-def _listeners(name: str, options: EnvoyOptions) -> Iterator[Resource]:
+def _listeners(name: str, options: EnvoyOptions, latency_limit_s: float = 0.0) -> Iterator[Resource]:
     address, port = host_port(options.listen)
-    yield Listener(name, address, port, routes=name).resource()
+    log = LatencyLog(options.load_report_interval_s, latency_limit_s) if latency_limit_s else None
+    yield Listener(name, address, port, routes=name, latency_log=log).resource()
     if options.api_listener is not None:
         yield ApiListener(options.api_listener, routes=name).resource()
 

@@ -78,6 +78,10 @@ class Offering:
 
     # --- what is offered ----------------------------------------------------------------------------------------------
 
+    def listen(self, listeners: Iterable[Resource]) -> None:
+        """Offer these listeners from the next publication on, instead of those of the same names."""
+        self._publication.listen(listeners)
+
     def put(self, offer: Offer) -> Offer:
         """Offer this from the next publication on. Returns the offer that says the same, if that is known already."""
         agent = offer.assignment.agent

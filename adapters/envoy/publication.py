@@ -28,6 +28,10 @@ class Publication:
         self._routes_changed = False
         self._snapshot = Snapshot.of([*listeners, route_table(name, ())])
 
+    def listen(self, listeners: Iterable[Resource]) -> None:
+        """Replace listeners, each by the one of its name."""
+        self._put.update(((listener.type, listener.name), listener) for listener in listeners)
+
     def put(self, agent: str, resources: AgentResources) -> None:
         """Replace what an agent contributes."""
         before = self._agents.get(agent)
