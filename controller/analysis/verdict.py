@@ -3,7 +3,7 @@
 | verdict | when |
 | --- | --- |
 | `breach` | an e-value against the candidate reached 1 / its share of alpha, once; it stays |
-| `no-data` | an objective has had no valid candidate event for `no_data_deadline_s` |
+| `no-data` | an objective has had no valid candidate event yet, or none for `no_data_deadline_s` |
 | `common-cause` | both tracks exceed an objective's `max` now, and the candidate is not to blame |
 | `healthy` | every guardrail is shown non-inferior (every objective, if none is a guardrail) |
 | `undecided` | none of these yet |
@@ -191,7 +191,7 @@ class Judge:
         ratios = _evidence_ratios(evidence, objective, share)
         test = max(ratios, key=lambda each: ratios[each]) if evidence.breached is None else evidence.breached
         shown = _non_inferior(evidence, objective, self.alpha, now_s)
-        silent = now_s - evidence.candidate_seen_s >= self.no_data_deadline_s
+        silent = not evidence.candidate.valid or now_s - evidence.candidate_seen_s >= self.no_data_deadline_s
         if evidence.breached is not None:
             verdict = Verdict.BREACH
         elif silent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,10 @@ def refusal(gate: Gate, *, score: float | None, last_served_at_s: float | None, 
         last_served_at_s: when a candidate of this agent was last brought to a gateway; None if never.
         now_s: seconds since the epoch.
     """
-    if gate.score_min > 0 and (score is None or score < gate.score_min):
+    if gate.score_min > 0 and (score is None or not score >= gate.score_min):  # not a number is not enough
         said = "no verification score" if score is None else f"a verification score of {score:g}"
         return f"it has {said}, and {gate.score_min:g} is asked for"
     if last_served_at_s is not None and now_s - last_served_at_s < gate.interval_min_s:
         wait_s = gate.interval_min_s - (now_s - last_served_at_s)
-        return f"the last rollout began too recently: wait another {wait_s:.0f} s"
+        return f"the last rollout began too recently: wait another {ceil(wait_s)} s"
     return None

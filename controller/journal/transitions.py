@@ -2,9 +2,11 @@
 
 Two kinds of records carry an agent's life. A ``transition`` holds an event and the whole state that came of it, so that
 the newest one is enough to go on from, and all of them together can be replayed and compared. ``evidence`` holds the
-new counts of one look at the gateways, written before they are judged, so that the same e-values come out again; every
-``CHECKPOINT_EVERY`` of them, and with every transition that begins a watch, the judge's whole state is written instead.
-Each record says where to find the transition and the checkpoint before it, so that a restart reads only what it needs.
+new counts of one look at the gateways, written before they are judged, so that the same e-values come out again; when
+a watch begins, and every ``CHECKPOINT_EVERY`` looks, it is a checkpoint: the whole state, the agent's and the judge's.
+
+Each record names the checkpoint before it, and a restart reads from there on. It trusts no other number: a rollback may
+reach the disk long after it was carried out, so nobody can say beforehand which transition a look comes after.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pydantic import TypeAdapter
 
 from controller.analysis.indicators import Block, Counts, Indicator
 from controller.journal.errors import JournalAlteredError
-from controller.journal.records import JSON, Body, Record
+from controller.journal.records import JSON, Body, Record, upcast
 from controller.rollout.events import EVENTS, AnyEvent
 from controller.rollout.state import State
 
@@ -47,14 +49,13 @@ class Recalled:
 
     Attributes:
         state: where it stood.
-        state_seq: the transition's number.
-        judge: the judge's state at the last checkpoint, as a record; None if no watch was under way.
+        judge: the judge's state at the last checkpoint, as :meth:`Watch.to_record` wrote it; None if no watch was under
+            way.
         judge_seq: that checkpoint's number; 0 if there is none.
         looks: (when, blocks) of each look since.
     """
 
     state: State
-    state_seq: int
     judge: Mapping[str, Any] | None = None
     judge_seq: int = 0
     looks: tuple[tuple[float, Mapping[Indicator, Block]], ...] = ()
@@ -74,28 +75,38 @@ def transition_body(event: AnyEvent, state: State, *, judge_seq: int) -> Body:
     }
 
 
-def evidence_body(
-    blocks: Mapping[Indicator, Block], *, state_seq: int, judge_seq: int, judge: Mapping[str, JSON] | None = None
-) -> Body:
-    """The body of a look: candidate's and stable's ``[valid, bad]`` per indicator; a checkpoint with ``judge``."""
+def evidence_body(blocks: Mapping[Indicator, Block], *, judge_seq: int) -> Body:
+    """The body of a look: candidate's and stable's ``[valid, bad]`` per indicator, and the checkpoint it follows."""
     counts = {name: [block.candidate.to_record(), block.stable.to_record()] for name, block in blocks.items()}
-    body: dict[str, JSON] = {"blocks": cast("JSON", counts), "state_seq": state_seq, "judge_seq": judge_seq}
-    return body if judge is None else {**body, "judge": judge}
+    return {"blocks": counts, "judge_seq": judge_seq}
+
+
+def checkpoint_body(state: State, judge: Mapping[str, JSON]) -> Body:
+    """The body of evidence that stands on its own: everything that a restart needs."""
+    return {"state": _state.dump_python(state, mode="json"), "judge": judge}
 
 
 def event_of(record: Record) -> AnyEvent:
-    """The event of a transition record."""
-    return _events[cast("str", record.body["event"])].validate_python(record.body["details"])
+    """The event of a transition record.
+
+    Raises:
+        JournalAlteredError: there is no such event.
+    """
+    body = upcast(record)
+    try:
+        return _events[cast("str", body["event"])].validate_python(body["details"])
+    except (ValueError, KeyError) as error:
+        raise JournalAlteredError(record.seq, f"its event cannot be: {error}") from error
 
 
 def state_of(record: Record) -> State:
-    """The state of a transition record.
+    """The state of a transition, or of a checkpoint.
 
     Raises:
         JournalAlteredError: it breaks an invariant of states.
     """
     try:
-        return _state.validate_python(record.body["state"])
+        return _state.validate_python(upcast(record)["state"])
     except (ValueError, AssertionError, KeyError) as error:
         raise JournalAlteredError(record.seq, f"its state cannot be: {error}") from error
 
@@ -109,24 +120,27 @@ async def recall(journal: Reader, agent: str) -> Recalled | None:
     last = await journal.last(agent)
     if last is None:
         return None
-    state_record = last
-    if last.kind != TRANSITION:
-        state_record = await _at(journal, agent, cast("int", last.body["state_seq"]))
-    state, judge_seq = state_of(state_record), cast("int", last.body["judge_seq"])
-    if last.kind == EVIDENCE and "judge" in last.body:
-        judge_seq = last.seq
+    judge_seq = _checkpoint_seq(last)
     if judge_seq == 0:
-        return Recalled(state, state_record.seq)
-    checkpoint = await _at(journal, agent, judge_seq)
-    looks = [
-        (record.at_s, _blocks(record)) async for record in _after(journal, agent, judge_seq) if record.kind == EVIDENCE
-    ]
-    judge = cast("Mapping[str, Any]", checkpoint.body["judge"])
-    return Recalled(state, state_record.seq, judge, judge_seq, tuple(looks))
+        return Recalled(state_of(last))
+    checkpoint = last if judge_seq == last.seq else await _at(journal, agent, judge_seq)
+    newest, looks = checkpoint, []
+    async for record in _after(journal, agent, judge_seq):
+        if record.kind == TRANSITION:
+            newest = record
+        elif record.kind == EVIDENCE:
+            looks.append((record.at_s, _blocks(record)))
+    judge = cast("Mapping[str, Any]", upcast(checkpoint)["judge"])
+    return Recalled(state_of(newest), judge, judge_seq, tuple(looks))
+
+
+def _checkpoint_seq(record: Record) -> int:
+    body = upcast(record)
+    return record.seq if "judge" in body else cast("int", body["judge_seq"])
 
 
 def _blocks(record: Record) -> dict[Indicator, Block]:
-    counts = cast("dict[str, list[list[int]]]", record.body["blocks"])
+    counts = cast("dict[str, list[list[int]]]", upcast(record)["blocks"])
     return {
         name: Block(candidate=Counts.from_record(candidate), stable=Counts.from_record(stable))
         for name, (candidate, stable) in counts.items()

@@ -32,11 +32,16 @@ def start_drain(state: State, version: Version, now_s: float, deadline_s: float)
 
 
 def go_back(state: State, now_s: float, reason: str) -> Outcome:
-    """Everything to stable at every gateway at once, then drain what had traffic."""
+    """Everything to stable at every gateway at once, then drain what had traffic.
+
+    A candidate that was only being made known is forgotten: it may be the very thing that a gateway refuses.
+    """
     assert state.rollout is not None
     leaving = state.candidate if state.serves_candidate else None
+    known = None if state.phase is Phase.DEPLOYING else state.candidate
     rollout = replace(state.rollout, reason=reason, paused_by="")
-    state = applied(replace(state, phase=Phase.ROLLING_BACK, split=ALL_STABLE, rollout=rollout, timers={}))
+    state = replace(state, phase=Phase.ROLLING_BACK, split=ALL_STABLE, candidate=known, rollout=rollout, timers={})
+    state = applied(state)
     apply, said = Apply(state.revision), Announce("rolling-back", reason)
     if leaving is None:
         return state, (apply, said)

@@ -13,6 +13,9 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.2
 
+CALL_TIMEOUT_S = 5.0
+"""How long a version may take to hear that it drains. Its deadline does not wait for the answer."""
+
 DrainUrl = Callable[[Version, float], Awaitable[None]]
 """Calls ``version.drain_url`` with the deadline in seconds from now. Raises OSError when it cannot."""
 
@@ -39,8 +42,9 @@ async def watch_drain(
     """
     if version.drain_url is not None:
         try:
-            await call(version, max(0.0, deadline_at_s - now_s()))
-        except OSError as error:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await call(version, max(0.0, deadline_at_s - now_s()))
+        except OSError as error:  # TimeoutError is one
             log.warning("%s could not be told to drain, so its streams end when they end: %s", version.name, error)
     while True:
         open_now = in_flight(version.name)

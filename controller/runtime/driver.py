@@ -12,8 +12,10 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from controller.analysis.indicators import Block, Indicator
+from controller.analysis.verdict import Assessment, Judge, Verdict
 from controller.analysis.wording import why
-from controller.errors import UnavailableError
+from controller.errors import InvalidError, UnavailableError
 from controller.journal.errors import JournalError
 from controller.journal.records import JSON, Record
 from controller.journal.transitions import (
@@ -21,6 +23,7 @@ from controller.journal.transitions import (
     EVIDENCE,
     TRANSITION,
     Recalled,
+    checkpoint_body,
     evidence_body,
     transition_body,
 )
@@ -37,11 +40,16 @@ from .watch import Watch, blocks_of, watched
 log = logging.getLogger(__name__)
 
 INBOX_MAX = 256
+ASK_AGAIN = "Ask again in a moment."
 JOURNAL_RETRY_S = 1.0
 """How long after a failed write the world's events are tried again. Operators are told at once, and try themselves."""
 
 CONTROLLER = "controller"
 """The actor of what nobody asked for."""
+
+
+DISK_PATIENCE_S = 2.0
+"""How long the answer to an operator's rollback waits to be durable; the rollback itself waits for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +78,10 @@ class Driver:
         self._unwritten: deque[events.AnyEvent] = deque(maxlen=INBOX_MAX)
         self._write_again_at_s = 0.0
         self._confirmed_at_s = around.now_s()
-        self._looks = 0
-        self._state_seq, self._judge_seq = 0, 0
+        self._looks = 0  # since the last checkpoint
+        self._judge_seq = 0  # that checkpoint's number; 0 owes one
+        self._late: asyncio.Future[Record | None] | None = None
+        self._stopped = False
         self.hands = Hands(profile, around, self._inbox.put, self._in_flight)
         if recalled is None:
             gateways = frozenset(profile.gateways)
@@ -80,15 +90,15 @@ class Driver:
             self._remember(recalled)
 
     def _remember(self, recalled: Recalled) -> None:
-        now_s = self.around.now_s()
-        self.state, self._state_seq = recalled.state, recalled.state_seq
-        if recalled.judge is None or self.profile.judge is None or watched(self.state) is None:
+        now_s, self.state = self.around.now_s(), recalled.state
+        if watched(self.state) is None:
+            return
+        if recalled.judge is None:  # killed, or out of disk, between the decision to watch and its first checkpoint
+            self.watch.begin(now_s)
             return
         self._judge_seq = recalled.judge_seq
-        self.watch.judged = self.profile.judge.from_record(recalled.judge, now_s)
-        for at_s, found in recalled.looks:
-            self.watch.weigh(found, at_s)
-        self.watch.judged = self.profile.judge.resume(self.watch.judged, now_s)
+        self._looks = len(recalled.looks)
+        self.watch.restore(recalled.judge, recalled.looks, now_s)
 
     # --- what others may call -----------------------------------------------------------------------------------------
 
@@ -100,16 +110,22 @@ class Driver:
             UnavailableError: too many wait already.
             JournalError: it could not be written down, so it was not done.
         """
+        if self._stopped:
+            raise UnavailableError(f"{self.profile.agent}: its driver begins again.", remedy=ASK_AGAIN)
         answer: asyncio.Future[State] = asyncio.get_running_loop().create_future()
         try:
             self._inbox.put_nowait(_Asked(event, answer))
         except asyncio.QueueFull:
             raise UnavailableError(f"{self.profile.agent}: {INBOX_MAX} commands wait already.") from None
-        return await answer
+        state = await answer
+        if self._late is not None:  # it is carried out; now say so only when a restart would remember it
+            await asyncio.wait((self._late,), timeout=DISK_PATIENCE_S)
+        return state
 
     async def configure(self, profile: Profile) -> None:
-        """Go on under other settings."""
-        await self._inbox.put(profile)
+        """Go on under other settings. One that has failed is followed by a driver that has them."""
+        if not self._stopped:
+            await self._inbox.put(profile)
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
@@ -117,6 +133,7 @@ class Driver:
         """Drive until cancelled. What was not finished before a restart is done again."""
         try:
             async with self.hands.tasks:
+                await self._heed_what_was_found()
                 self.hands.carry_out(unfinished(self.state), self.state)
                 await self._adjust(self.profile)
                 while True:
@@ -152,10 +169,12 @@ class Driver:
         return None if first is None else max(first, self._write_again_at_s)
 
     async def _wake(self) -> None:
-        """A timer is due, or it is time to try once more what could not be written down."""
+        """A timer is due, or it is time to try once more what could not be written down: in order, up to a failure."""
         now_s = self.around.now_s()
-        for _ in range(len(self._unwritten)):
-            await self._take_or_keep(self._unwritten.popleft())
+        waiting, self._unwritten = self._unwritten, deque(maxlen=INBOX_MAX)
+        while waiting and not self._unwritten:
+            await self._take_or_keep(waiting.popleft())
+        self._unwritten.extend(waiting)
         for timer, at_s in sorted(self.state.timers.items(), key=lambda entry: entry[1]):
             if at_s <= now_s:
                 await self._take_or_keep(events.TimerFired(now_s=now_s, timer=timer), retry=False)
@@ -196,15 +215,13 @@ class Driver:
             self.hands.carry_out(wanted, self.state)
             return after
         actor = event.actor if isinstance(event, events.OperatorEvent) else CONTROLLER
-        body = transition_body(event, after, judge_seq=self._judge_seq)
-        journal, agent = self.around.journal, self.profile.agent
+        same_watch = watched(after) == watched(before)
+        body = transition_body(event, after, judge_seq=self._judge_seq if same_watch else 0)
         if goes_back(before, after):
             self._become(after, wanted)
-            journal.append_or_defer(agent, TRANSITION, body, actor=actor, at_s=event.now_s).add_done_callback(
-                self._written_late
-            )
+            self._write_late(body, actor, event.now_s)
         else:
-            self._state_seq = (await journal.append(agent, TRANSITION, body, actor=actor, at_s=event.now_s)).seq
+            await self.around.journal.append(self.profile.agent, TRANSITION, body, actor=actor, at_s=event.now_s)
             self._become(after, wanted)
         await self._follow_watch(before)
         if _rests(after) and not _rests(before):
@@ -221,12 +238,19 @@ class Driver:
         self.traffic.forget(before.gateways - after.gateways)
         self.hands.carry_out(wanted, self.state)
 
+    def _write_late(self, body: Mapping[str, JSON], actor: str, at_s: float) -> None:
+        """Write down what is done already. That it cannot be is told, and stops nothing."""
+        agent = self.profile.agent
+        try:
+            self._late = self.around.journal.append_or_defer(agent, TRANSITION, body, actor=actor, at_s=at_s)
+        except InvalidError:
+            log.exception("%s: went back, and it cannot be written down", agent)
+            return
+        self._late.add_done_callback(self._written_late)
+
     def _written_late(self, written: asyncio.Future[Record | None]) -> None:
-        record = None if written.cancelled() else written.result()
-        if record is None:
+        if not written.cancelled() and written.result() is None:
             log.error("%s: went back, and could not write it down yet", self.profile.agent)
-        else:
-            self._state_seq = max(self._state_seq, record.seq)
 
     # --- what comes in ------------------------------------------------------------------------------------------------
 
@@ -239,23 +263,30 @@ class Driver:
     async def _weigh(self, looked: Looked) -> None:
         """Count what is new, write it down, judge it, and say what has changed."""
         now_s, whom = self.around.now_s(), watched(self.state)
+        if looked.gateway not in self.state.gateways:
+            return
         new = self.watch.count(looked.observation) if looked.observation else {}
         if looked.observation:
             self.traffic.take(looked.observation, new, self.state, now_s)
         if self.watch.judged is None:
             return
         found = blocks_of(new, whom)
-        if found:
-            await self._write_evidence(
-                evidence_body(found, state_seq=self._state_seq, judge_seq=self._judge_seq), now_s
-            )
-            self._looks += 1
+        written = not self.watch.moves(found, now_s) or await self._write_look(found, now_s)
         assessment = self.watch.weigh(found, now_s)
-        if self._looks >= CHECKPOINT_EVERY:
+        if not written or self._looks >= CHECKPOINT_EVERY:
             await self._checkpoint()
         if assessment is not None and assessment.verdict is not self.state.verdict:
-            judged = events.Judged(now_s=now_s, verdict=assessment.verdict, detail=why(assessment))
-            await self._take_or_keep(judged, retry=False)
+            await self._heed(assessment, now_s)
+
+    async def _heed(self, assessment: Assessment, now_s: float) -> None:
+        judged = events.Judged(now_s=now_s, verdict=assessment.verdict, detail=why(assessment))
+        await self._take_or_keep(judged, retry=False)
+
+    async def _heed_what_was_found(self) -> None:
+        """A breach that was found and not acted upon before a restart comes before any gateway is asked for more."""
+        found = self.watch.assessment
+        if found is not None and found.verdict is Verdict.BREACH:
+            await self._heed(found, self.around.now_s())
 
     async def _follow_watch(self, before: State) -> None:
         """Begin, go on with, or end the watch as the traffic asks."""
@@ -268,21 +299,29 @@ class Driver:
             self.watch.begin(self.around.now_s())
             await self._checkpoint()
 
+    async def _write_look(self, found: Mapping[Indicator, Block], now_s: float) -> bool:
+        """Write a look before it is judged. Without a checkpoint to stand on it would mean nothing."""
+        self._looks += 1
+        return (
+            bool(self._judge_seq)
+            and await self._write_evidence(evidence_body(found, judge_seq=self._judge_seq), now_s) is not None
+        )
+
     async def _checkpoint(self) -> None:
-        """Write the judge's whole state, so that a restart need not begin at the beginning."""
-        self._looks = 0
+        """Write down the whole state, so that a restart need not begin at the beginning."""
+        self._judge_seq = 0
         if self.watch.judge is None or self.watch.judged is None:
             return
-        record = self.watch.judge.to_record(self.watch.judged)
-        body = evidence_body({}, state_seq=self._state_seq, judge_seq=self._judge_seq, judge=record)
+        body = checkpoint_body(self.state, self.watch.to_record())
         written = await self._write_evidence(body, self.around.now_s())
-        self._judge_seq = written.seq if written else self._judge_seq
+        if written is not None:
+            self._looks, self._judge_seq = 0, written.seq
 
     async def _write_evidence(self, body: Mapping[str, JSON], now_s: float) -> Record | None:
         """Evidence that cannot be written is judged all the same: a breach must not wait for a disk."""
         try:
             return await self.around.journal.append(self.profile.agent, EVIDENCE, body, actor=CONTROLLER, at_s=now_s)
-        except JournalError as error:
+        except (JournalError, InvalidError) as error:
             log.warning("%s: evidence was not written down: %s", self.profile.agent, error)
             return None
 
@@ -293,7 +332,7 @@ class Driver:
         old, self.profile, self.hands.profile = self.profile, profile, profile
         now_s, state = self.around.now_s(), self.state
         if profile.judge != old.judge:
-            self.watch.adopt(profile.judge, now_s)
+            await self._adopt(profile.judge, now_s)
         declared = (state.declared, state.declared_candidate, state.gateways, state.drain_deadline_s)
         if declared != (profile.stable, profile.candidate, frozenset(profile.gateways), profile.drain_deadline_s):
             event = events.SettingsChanged(
@@ -307,12 +346,20 @@ class Driver:
         if profile.assignment(state) != old.assignment(state) or self.hands.replaced():
             self.hands.apply(self.state)
 
+    async def _adopt(self, judge: Judge | None, now_s: float) -> None:
+        """Judge by other rules from now on, and after a restart: what was seen under the old ones is not seen again."""
+        self.watch.adopt(judge, now_s)
+        if self.watch.judged is None and watched(self.state) is not None:
+            self.watch.begin(now_s)
+        await self._checkpoint()
+
     def _turn_away(self) -> None:
         """Nobody may wait for an answer that will not come."""
+        self._stopped = True
         while not self._inbox.empty():
             item = self._inbox.get_nowait()
             if isinstance(item, _Asked) and not item.answer.done():
-                item.answer.set_exception(UnavailableError("The controller is stopping.", remedy="Ask again later."))
+                item.answer.set_exception(UnavailableError("The controller is stopping.", remedy=ASK_AGAIN))
 
 
 def _rests(state: State) -> bool:
@@ -321,9 +368,12 @@ def _rests(state: State) -> bool:
 
 def goes_back(before: State, after: State) -> bool:
     """Whether a change only takes traffic away from the candidate: that is never held up by a disk."""
-    if after.phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK):
+    if after.phase is Phase.ROLLING_BACK or (
+        after.phase is Phase.ROLLED_BACK and before.phase is not Phase.ROLLED_BACK
+    ):
         return True
+    returned = before.previous is not None and after.previous is None and after.stable == before.previous
     lowered = after.split != before.split and (
         after.split.candidate_bp <= before.split.candidate_bp and after.split.mirror_bp <= before.split.mirror_bp
     )
-    return lowered and after.stable == before.stable
+    return returned or (lowered and after.stable == before.stable)

@@ -7,8 +7,9 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from adapters.port import Adapter, Assignment
+from adapters.port import Adapter, Assignment, GatewayError
 from controller.errors import NotFoundError
+from controller.journal.errors import JournalError
 from controller.journal.transitions import recall
 
 from .driver import Driver
@@ -80,8 +81,7 @@ class Fleet:
                 ready.set()
                 await asyncio.get_running_loop().create_future()
         finally:
-            for adapter in self.adapters.values():
-                await adapter.close()
+            await self._close(set(self.adapters))
 
     async def configure(self, roster: Roster) -> None:
         """Make the fleet what ``roster`` says. What has not changed is not touched.
@@ -123,25 +123,41 @@ class Fleet:
         ]
 
     async def _dismiss(self, agents: set[str]) -> None:
-        for name in agents:
+        for name in sorted(agents):
             self._tasks.stop(f"driver {name}")
             driver = self.drivers.pop(name)
-            for gateway in driver.profile.gateways:
-                await self.adapters[gateway].remove(name)
+            for gateway in sorted(driver.state.gateways & self.adapters.keys()):
+                try:
+                    await self.adapters[gateway].remove(name)
+                except GatewayError as error:
+                    log.warning("%s was dismissed, and %s does not forget it: %s", name, gateway, error)
 
     async def _close(self, gateways: set[str]) -> None:
-        for name in gateways:
+        for name in sorted(gateways):
             await self.adapters.pop(name).close()
 
     async def _drive(self, name: str) -> None:
         """Run a driver; one that fails begins again from the journal, and takes nobody with it."""
         retry_s = RESTART_MIN_S
+        clock = asyncio.get_running_loop().time
         while True:
+            began_s = clock()
             try:
                 await self.drivers[name].run()
             except Exception:
-                log.exception("the driver of %s failed; it begins again from the journal in %g s", name, retry_s)
-            await asyncio.sleep(retry_s)
+                log.exception("the driver of %s failed; it begins again from the journal", name)
+            if clock() - began_s > RESTART_MAX_S:
+                retry_s = RESTART_MIN_S
+            self.drivers[name] = await self._begin_again(name, retry_s)
             retry_s = min(retry_s * 2, RESTART_MAX_S)
-            profile = self.drivers[name].profile
-            self.drivers[name] = Driver(profile, self._around, await recall(self._around.journal, name))
+
+    async def _begin_again(self, name: str, retry_s: float) -> Driver:
+        """A new driver of an agent, once its past can be read."""
+        while True:
+            await asyncio.sleep(retry_s)
+            try:
+                recalled = await recall(self._around.journal, name)
+            except JournalError:
+                log.exception("the past of %s cannot be read; its gateways keep what they have", name)
+            else:
+                return Driver(self.roster.agents[name], self._around, recalled)

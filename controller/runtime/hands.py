@@ -24,6 +24,8 @@ from .tasks import Tasks
 log = logging.getLogger(__name__)
 
 OBSERVE_TIMEOUT_S = 5.0
+LEAVE_TIMEOUT_S = 10.0
+LEAVE_RETRY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,20 @@ class Hands:
                     self._announce(what, text, state)
 
     def apply(self, state: State) -> None:
-        """Tell every gateway at once; none waits for another."""
-        for gone in (self.links.keys() - state.gateways) | self.replaced():
-            del self.links[gone]
+        """Tell every gateway at once; none waits for another.
+
+        A gateway that the settings name no longer may stand in the state for a while (it was written before): there is
+        nobody to tell.
+        """
+        for gone in sorted((self.links.keys() - state.gateways) | self.replaced()):
+            adapter = self.links.pop(gone).adapter
             self.tasks.stop(f"link {gone}")
             self.tasks.stop(f"look {gone}")
+            if self._around.adapters.get(gone) is adapter:
+                self.tasks.start(f"leave {gone}", self._leave(adapter))
         assignment = self.profile.assignment(state)
-        for name in sorted(state.gateways):
+        for name in sorted(state.gateways & self._around.adapters.keys()):
+            self.tasks.stop(f"leave {name}")
             if name not in self.links:
                 self._connect(name)
             self.links[name].want(assignment, state.revision)
@@ -131,6 +140,16 @@ class Hands:
         self.links[name] = Link(adapter, tell=self._tell, now_s=around.now_s, report=report)
         self.tasks.start(f"link {name}", self.links[name].run())
         self.tasks.start(f"look {name}", self._look(adapter))
+
+    async def _leave(self, adapter: Adapter) -> None:
+        """Make a gateway that carries the agent no longer forget it: a split left behind would never be taken back."""
+        while True:
+            try:
+                async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                    return await adapter.remove(self.profile.agent)
+            except (GatewayError, TimeoutError) as error:
+                log.warning("%s: %s does not forget it: %s", self.profile.agent, adapter.name, error)
+            await asyncio.sleep(LEAVE_RETRY_S)
 
     async def _check_gates(self, state: State) -> None:
         rollout, now_s = state.rollout, self._around.now_s()

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from adapters.port import ALL_STABLE, Adapter, Applied, Assignment, GatewayError, Proof, Receipt, Split
+from adapters.port import ALL_STABLE, Adapter, Applied, Assignment, GatewayError, Proof, Receipt, Split, Verification
 from controller.rollout.events import Confirmed, Refused
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,11 @@ RETRY_MIN_S, RETRY_MAX_S = 0.1, 5.0
 
 VERIFY_EVERY_S = 5.0
 """How often a confirmed gateway is read back."""
+
+VERIFY_TIMEOUT_S = 5.0
+
+DETAIL_CHARS_MAX = 2_000
+"""What is kept of a gateway's own words: the beginning. A refusal must fit into the journal, or it stops nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class Link:
         """Make this the newest that is wanted. Interrupts an older attempt; never blocks."""
         self._wanted = Wanted(assignment, revision)
         self._news.set()
-        if self._scope is not None:
+        if self._scope is not None and not self._scope.expired():  # one that expires is interrupted already
             self._scope.reschedule(asyncio.get_running_loop().time())
 
     async def run(self) -> None:
@@ -97,7 +102,7 @@ class Link:
                     await self._tell(Confirmed(now_s=now_s, gateway=gateway, revision=wanted.revision))
                     return True
                 case Applied.REFUSED:
-                    detail = receipt.detail
+                    detail = receipt.detail[:DETAIL_CHARS_MAX]
                     await self._tell(Refused(now_s=now_s, gateway=gateway, revision=wanted.revision, detail=detail))
                     if wanted.assignment.split != ALL_STABLE:
                         return False
@@ -129,13 +134,25 @@ class Link:
     async def _guard(self, wanted: Wanted) -> None:
         """Read a confirmed gateway back from time to time, and apply again what no longer stands."""
         while not await self._news_within(VERIFY_EVERY_S):
-            found = await self.adapter.verify(wanted.assignment.agent)
-            if found.proof in (Proof.APPLIED, Proof.UNPROVABLE):
+            found = await self._read_back(wanted.assignment.agent)
+            if self._news.is_set() or found.proof in (Proof.APPLIED, Proof.UNPROVABLE):
                 continue
             log.warning("%s: %s is %s: %s", found.gateway, wanted.assignment.agent, found.proof.value, found.detail)
             self.confirmed = None
             if not await self._insist(wanted):
                 return
+
+    async def _read_back(self, agent: str) -> Verification:
+        """What stands at the gateway. Something newer interrupts this too: a rollback waits for no answer."""
+        try:
+            async with asyncio.timeout(VERIFY_TIMEOUT_S) as self._scope:
+                return await self.adapter.verify(agent)
+        except TimeoutError:
+            return Verification(self.adapter.name, Proof.UNREACHABLE, f"no answer within {VERIFY_TIMEOUT_S:g} s")
+        except GatewayError as error:
+            return Verification(self.adapter.name, Proof.UNREACHABLE, str(error))
+        finally:
+            self._scope = None
 
     async def _news_within(self, delay_s: float) -> bool:
         try:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from adapters.port import Observation
 from controller.analysis.counters import Ledger, Series, blocks
+from controller.analysis.evidence import Evidence
 from controller.analysis.indicators import Block, Counts, Indicator
 from controller.analysis.verdict import Assessment, Judge, JudgeState
 from controller.metrics.readings import reading
-from controller.rollout.state import Phase, State
+from controller.rollout.state import State
+
+Looks = Sequence[tuple[float, Mapping[Indicator, Block]]]
+"""What was counted when, in seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +27,15 @@ class Watched:
 
 
 def watched(state: State) -> Watched | None:
-    """Whom to judge now; None when no candidate has traffic.
+    """Whom to judge now; None when there is nobody to go back from.
 
-    After a promotion the new version is watched for as long as the old one is kept ready for a return.
+    After a promotion the new version is watched for as long as the old one is kept ready for a return, also while the
+    next proposal waits for its gates and for consent.
     """
-    if state.phase is Phase.PROMOTED and state.previous is not None:
-        return Watched(state.stable.name, state.previous.name)
     if state.candidate is not None and state.serves_candidate:
         return Watched(state.candidate.name, state.stable.name)
+    if state.previous is not None:
+        return Watched(state.stable.name, state.previous.name)
     return None
 
 
@@ -63,6 +69,12 @@ class Watch:
         self.ledger, new = self.ledger.take([reading(observation)])
         return new
 
+    def moves(self, found: Mapping[Indicator, Block], now_s: float) -> bool:
+        """Whether this look changes what is known. One without new events does, when what waited is judged by it."""
+        if self.judge is None or self.judged is None:
+            return False
+        return bool(found) or self.judge.update(self.judged, found, now_s) != self.judged
+
     def weigh(self, found: Mapping[Indicator, Block], now_s: float) -> Assessment | None:
         """Judge new events; the verdict now. None when no watch is under way."""
         if self.judge is None or self.judged is None:
@@ -77,6 +89,44 @@ class Watch:
             record = self.judge.to_record(self.judged)
             self.judged = judge.from_record(record, now_s) if judge else None
         self.judge = judge
+
+    # --- across a restart ---------------------------------------------------------------------------------------------
+
+    def to_record(self) -> dict[str, Any]:
+        """The judge's state as JSON, with its clocks (seconds since the epoch): a replay judges when we judged."""
+        assert self.judge is not None
+        assert self.judged is not None
+        clocks = {
+            name: [evidence.candidate_seen_s, evidence.stable_seen_s, evidence.pending_since_s]
+            for name, evidence in self.judged.evidence.items()
+        }
+        return {"objectives": self.judge.to_record(self.judged), "clocks": clocks}
+
+    def restore(self, record: Mapping[str, Any], looks: Looks, now_s: float) -> None:
+        """Come to where :meth:`to_record` and the looks since had come, e-values to the bit.
+
+        The no-data clocks start anew: what went unseen while nobody looked is not the candidate's silence.
+        """
+        if self.judge is None:
+            return
+        judged = self.judge.from_record(record["objectives"], now_s)
+        self.judged = JudgeState(
+            {name: _with_clocks(evidence, record["clocks"].get(name)) for name, evidence in judged.evidence.items()}
+        )
+        for at_s, found in looks:
+            self.judged = self.judge.update(self.judged, found, at_s)
+        self.judged = self.judge.resume(self.judged, now_s)
+        self.assessment = self.judge.assess(self.judged, now_s)
+
+
+def _with_clocks(evidence: Evidence, clocks: tuple[float, float, float | None] | None) -> Evidence:
+    """Evidence with the clocks that it was recorded with; a new objective's begin now."""
+    if clocks is None or evidence == Evidence(evidence.candidate_seen_s, evidence.stable_seen_s):
+        return evidence
+    candidate_seen_s, stable_seen_s, pending_since_s = clocks
+    return replace(
+        evidence, candidate_seen_s=candidate_seen_s, stable_seen_s=stable_seen_s, pending_since_s=pending_since_s
+    )
 
 
 def blocks_of(new: Mapping[Series, Counts], whom: Watched | None) -> dict[Indicator, Block]:

@@ -33,8 +33,8 @@ def verdict(a_judge, *reports):
     return a_judge.assess(*watched(a_judge, *reports)).verdict
 
 
-def test_nothing_seen_is_undecided():
-    assert verdict(judge(ERRORS)) is Verdict.UNDECIDED
+def test_nothing_seen_is_no_data():
+    assert verdict(judge(ERRORS)) is Verdict.NO_DATA, "undecided may mean advance: a silent candidate would pass"
 
 
 def test_no_objectives_show_nothing():
@@ -121,9 +121,9 @@ def test_never_means_never():
 class TestNoData:
     def test_no_candidate_events_for_the_deadline(self):
         a_judge = judge(ERRORS, deadline_s=10.0)
-        reports = [{"error": Block(stable=Counts(100, 0))}] * 10
-        assert verdict(a_judge, *reports[:9]) is Verdict.UNDECIDED
-        assert verdict(a_judge, *reports) is Verdict.NO_DATA, "a candidate that says nothing would be promoted"
+        one, silence = {"error": Block(Counts(1, 0))}, {"error": Block(stable=Counts(100, 0))}
+        assert verdict(a_judge, one, *[silence] * 9) is Verdict.UNDECIDED
+        assert verdict(a_judge, one, *[silence] * 10) is Verdict.NO_DATA, "a candidate that says nothing is promoted"
 
     def test_one_source_that_stopped_is_enough(self):
         a_judge = judge(ERRORS, TASKS, deadline_s=10.0)
@@ -205,7 +205,7 @@ class TestRecord:
         record = self.a_judge.to_record(state)
         changed = judge(Objective("errors", "error", max=0.6, margin=0.6), UNSAFE, TASKS)
         restored = changed.from_record(record, now_s)
-        assert changed.assess(restored, now_s).verdict is Verdict.UNDECIDED
+        assert changed.assess(restored, now_s).verdict is Verdict.NO_DATA
         assert restored.evidence["unsafe"].candidate == Counts(100, 0), "what still holds would be thrown away"
 
     def test_an_assessment_is_json(self):
