@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
@@ -23,6 +24,7 @@ ANSWER_TIMEOUT_S = 15.0
 SILENCE_S = 60.0
 """How long a stream of events may be silent; the controller sends a comment more often than that."""
 EVENT_BYTES_MAX = 1024 * 1024
+ACTOR_CHARS_MAX = 64
 PROBLEM = "application/problem+json"
 
 
@@ -102,8 +104,19 @@ async def connect(target: Target) -> AsyncIterator[Connection]:
     headers = {"Accept": "application/json"}
     if target.token is not None:
         headers["Authorization"] = f"Bearer {target.token}"
+    elif actor := _user():
+        headers["X-Turnout-Actor"] = actor
     async with aiohttp.ClientSession(headers=headers, read_bufsize=EVENT_BYTES_MAX) as session:
         yield Connection(target, session)
+
+
+def _user() -> str:
+    """Who types, for the journal of a controller that asks for no token; empty if nobody can say."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a number without a name, as in a container
+        return ""
+    return name if name.isascii() and name.isprintable() and len(name) <= ACTOR_CHARS_MAX else ""
 
 
 def segment(name: str) -> str:

@@ -6,6 +6,8 @@ import json
 import sys
 from collections.abc import Mapping
 from enum import IntEnum
+from http import HTTPStatus
+from types import MappingProxyType
 from typing import IO, Any
 
 import click
@@ -33,14 +35,25 @@ class Failure(click.ClickException):
         where: the request or the file that it was about; may be empty.
         remedy: what to do about it; may be empty.
         exit_code: see :class:`Exit`.
+        details: what else the controller said, for programs.
     """
 
-    def __init__(self, code: str, what: str, *, where: str = "", remedy: str = "", exit_code: Exit) -> None:
+    def __init__(
+        self,
+        code: str,
+        what: str,
+        *,
+        where: str = "",
+        remedy: str = "",
+        exit_code: Exit,
+        details: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         super().__init__(what)
         self.code = code
         self.what = what
         self.where = where
         self.remedy = remedy
+        self.details = details
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance as well
         context = click.get_current_context(silent=True)
         self.as_json = context is not None and context.params.get("output") == "json"
@@ -53,7 +66,7 @@ class Failure(click.ClickException):
         """What is written: a few lines, or one JSON object."""
         facts = {"code": self.code, "detail": self.what, "where": self.where, "remedy": self.remedy}
         if self.as_json:
-            return json.dumps({**facts, "exit_code": int(self.exit_code)}, ensure_ascii=False)
+            return json.dumps({**self.details, **facts, "exit_code": int(self.exit_code)}, ensure_ascii=False)
         lines = [f"turnout: {line}" if not index else line for index, line in enumerate(self.what.splitlines())]
         lines += [f"  {name}: {facts[name]}" for name in ("where", "remedy", "code") if facts[name]]
         return "\n".join(plain(line) for line in lines)
@@ -65,13 +78,24 @@ def refused(error: TurnoutError, *, where: str = "") -> Failure:
 
 
 def refused_by_controller(problem: Mapping[str, Any], *, status: int, where: str) -> Failure:
-    """A problem document (RFC 9457) that the API answered with."""
-    what = str(problem.get("detail") or problem.get("title") or f"The controller answered {status}.")
+    """A problem document (RFC 9457) that the API answered with: also each field at fault, and each change missed."""
+    lines = [str(problem.get("detail") or problem.get("title") or f"The controller answered {status}.")]
+    lines += [f"  {fault.get('field')}: {fault.get('message')}" for fault in _each(problem, "faults")]
+    lines += [
+        f"  {change.get('at')} {change.get('actor')}: {change.get('text')} ({change.get('phase')})"
+        for change in _each(problem, "missed")
+    ]
     remedy = str(problem.get("remedy") or "")
-    if status == 401 and not remedy:
-        remedy = "Give a token: set TURNOUT_TOKEN, or use --token-file."
+    if status == HTTPStatus.UNAUTHORIZED:
+        remedy = "Set TURNOUT_TOKEN, or use --token-file."
     code = str(problem.get("code") or f"http-{status}")
-    return Failure(code, what, where=where, remedy=remedy, exit_code=Exit.REFUSED)
+    return Failure(code, "\n".join(lines), where=where, remedy=remedy, exit_code=Exit.REFUSED, details=problem)
+
+
+def _each(problem: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The mappings in a list of the problem; none where there is no such list."""
+    found = problem.get(name)
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
 
 
 def unreachable(url: str, why: str) -> Failure:

@@ -16,6 +16,7 @@ from click.core import ParameterSource
 from controller.cli.console import emit, emit_line, plain
 from controller.cli.failure import refused
 from controller.cli.options import STATE_DIR_DEFAULT, Target, read_token, with_output, with_url
+from controller.cli.picture import Page, Told, read
 from controller.journal.errors import JournalError
 from controller.journal.history import render
 from controller.journal.records import Record
@@ -148,13 +149,22 @@ async def _ask(target: Target, wish: Wish, output: str) -> None:
     after = wish.after
     async with connect(target) as connection:
         while True:
-            page = await connection.get("/v1/journal", after=after, **query)
-            for record in page["records"]:
-                emit_line(record) if output == "json" else click.echo(plain(record["text"]))
-                after = record["seq"]
-            if page["next_after"] is not None:
-                after = page["next_after"]
+            answer = await connection.get("/v1/journal", after=after, **query)
+            page = read(Page, answer)
+            for document, told in zip(answer["records"], page.records, strict=True):
+                emit_line(document) if output == "json" else click.echo(line(_record(told)))
+                after = told.seq
+            if page.next_after is not None:
+                after = page.next_after
             elif wish.follow:
                 await asyncio.sleep(LOOK_EVERY_S)
             else:
                 return
+
+
+def _record(told: Told) -> Record:
+    """What the API tells of a record, to be told again: without its exact time, it cannot be proven."""
+    at_s = told.at.timestamp()
+    return Record(
+        told.seq, at_s, told.agent, told.kind, told.actor, told.body, told.version, told.previous, told.digest
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -210,6 +211,29 @@ class News:
     text: str
     at: str = ""
     number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One record of the journal."""
+
+    seq: int
+    at: datetime
+    agent: str
+    kind: str
+    actor: str
+    body: Mapping[str, Any]
+    version: int
+    previous: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records, and what to ask for next; None at the journal's end."""
+
+    records: tuple[Told, ...]
+    next_after: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def _read_name(text: object) -> str:
     "--role",
     required=True,
     type=click.Choice(["viewer", "operator", "approver"]),
-    help="viewer reads; operator steers too; approver also consents.",
+    help="viewer reads; operator also steers; approver reads and consents.",
 )
 @with_output
 def token(name: str, role: str, output: str) -> None:

@@ -82,6 +82,35 @@ async def test_a_controller_that_does_not_answer_in_time(fake):
     assert "in time" in (await fail(fake, "post", timeout_s=0.05)).what
 
 
+async def test_who_types_is_told_to_a_controller_that_asks_for_no_token(fake, monkeypatch):
+    fake.answers("GET", "/x", {})
+    monkeypatch.setenv("LOGNAME", "ann")
+    for token, actor in ((None, "ann"), ("turnout_abc", None)):
+        async with connect(Target(fake.url, token)) as connection:
+            await connection.get("/x")
+        assert fake.last.headers.get("X-Turnout-Actor") == actor
+
+
+@pytest.mark.parametrize("name", ["x" * 65, "ann\r\nX-Evil: 1", "\N{SNOWMAN}"])
+async def test_an_odd_login_name_is_kept_to_oneself(fake, monkeypatch, name):
+    fake.answers("GET", "/x", {})
+    monkeypatch.setenv("LOGNAME", name)
+    async with connect(Target(fake.url)) as connection:
+        await connection.get("/x")
+    assert "X-Turnout-Actor" not in fake.last.headers
+
+
+async def test_a_number_without_a_name_is_nobody(fake, monkeypatch):
+    def nobody():
+        raise KeyError("getpwuid(): uid not found: 10001")
+
+    fake.answers("GET", "/x", {})
+    monkeypatch.setattr(module.getpass, "getuser", nobody)
+    async with connect(Target(fake.url)) as connection:
+        await connection.get("/x")
+    assert "X-Turnout-Actor" not in fake.last.headers
+
+
 async def test_events_come_with_their_numbers(fake):
     fake.answers("GET", "/v1/events", stream(news(6), news(7, "rolling-back", "breach")))
     async with connect(Target(fake.url)) as connection:

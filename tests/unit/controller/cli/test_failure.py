@@ -22,6 +22,19 @@ def test_a_refusal_without_details_still_says_something():
     assert refused_by_controller({}, status=410, where="x").code == "http-410"
 
 
+def test_every_field_at_fault_and_every_change_that_was_missed_is_told():
+    missed = {"seq": 3, "at": "12:00", "actor": "bob", "phase": "paused", "change": 8, "text": "bob: pause"}
+    problem = {
+        "detail": "It has changed.",
+        "faults": [{"field": "version", "message": "Too long."}],
+        "missed": [missed],
+    }
+    failure = refused_by_controller(problem, status=412, where="x")
+    assert failure.what == "It has changed.\n  version: Too long.\n  12:00 bob: bob: pause (paused)"
+    assert failure.details["missed"] == [missed], "a program could not tell what happened in between"
+    assert refused_by_controller({"detail": "d", "faults": "odd", "missed": [1]}, status=400, where="x").what == "d"
+
+
 def test_whoever_has_no_token_is_told_how_to_give_one():
     assert "TURNOUT_TOKEN" in refused_by_controller({"detail": "No token."}, status=401, where="x").remedy
 

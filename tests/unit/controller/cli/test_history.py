@@ -171,9 +171,14 @@ def test_hostile_words_are_plain(journal):
     assert "state" not in told
 
 
-def told_record(seq, text):
-    facts = {"seq": seq, "at": "2026-01-31T12:00:00Z", "agent": "a", "kind": TRANSITION, "actor": "ann", "body": {}}
-    return {**facts, "version": 1, "previous": "0", "digest": "1", "text": text}
+def told_record(seq, why):
+    body = {"event": "PauseAsked", "why": why, "state": {"a": 1}}
+    facts = {"seq": seq, "at": "2026-01-31T12:00:00Z", "agent": "a", "kind": TRANSITION, "actor": "ann", "body": body}
+    return {**facts, "version": 1, "previous": "0", "digest": "1", "text": "…"}
+
+
+def told_line(seq, why):
+    return f"2026-01-31T12:00:00.000Z #{seq} a transition by ann event=PauseAsked why={why}"
 
 
 def test_a_controller_is_asked_page_by_page(turnout, fake):
@@ -183,7 +188,7 @@ def test_a_controller_is_asked_page_by_page(turnout, fake):
     )
     fake.answers("GET", "/v1/journal", *pages)
     told = turnout.ok("history", "--url", fake.url, "--agent", "a", "--after", "0")
-    assert told.splitlines() == ["one", "two", "three\\x1b"]
+    assert told.splitlines() == [told_line(1, "one"), told_line(4, "two"), told_line(5, '"three\\u001b"')]
     assert [asked.query["after"] for asked in fake.asked] == ["0", "4"]
     assert fake.last.query["kind"] == TRANSITION
     assert fake.last.query["agent"] == "a"

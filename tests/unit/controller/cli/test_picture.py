@@ -1,9 +1,13 @@
+import dataclasses
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from controller.api import agents, drains, gateways, proposals, shape, trail
+from controller.api import news as news_api
+from controller.cli import picture
 from controller.cli.failure import Exit, Failure
 from controller.cli.picture import Agent, Build, Gateway, News, Proposal, read, read_agents, read_gateways
 from tests.unit.controller.cli.fake import agent, behind, link, news
@@ -16,6 +20,36 @@ def test_what_the_api_documents_is_understood(name, shape):
     example = re.search(rf"`{name}`:\n\n```json\n(.+?)```", API_PAGE.read_text(), re.DOTALL)
     assert example, f"docs/api.md shows no {name}"
     assert read(shape, json.loads(example[1]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"),
+    [
+        (picture.Agent, agents.AgentTold),
+        (picture.Build, shape.VersionTold),
+        (picture.Share, shape.SplitTold),
+        (picture.Rollout, agents.RolloutTold),
+        (picture.Stop, agents.StepTold),
+        (picture.Timer, agents.TimerTold),
+        (picture.Link, agents.GatewaySplitTold),
+        (picture.Receipt, agents.ReceiptTold),
+        (picture.Observed, agents.ObservedTold),
+        (picture.Finding, agents.FindingTold),
+        (picture.Counts, agents.CountsTold),
+        (picture.Drain, agents.DrainTold),
+        (picture.Gateway, gateways.GatewayTold),
+        (picture.Held, gateways.GatewayAgentTold),
+        (picture.Proposal, proposals.ProposalTold),
+        (picture.News, news_api.NewsTold),
+        (picture.Told, trail.RecordTold),
+        (picture.Page, trail.TrailTold),
+        (picture.Drained, drains.DrainedTold),
+    ],
+    ids=lambda each: each.__name__,
+)
+def test_nothing_is_hoped_for_that_the_api_does_not_tell(shape, told):
+    hoped = {field.name for field in dataclasses.fields(shape)}
+    assert hoped <= set(told.model_fields), "a column would be empty, or the whole answer not understood"
 
 
 def test_an_agent_is_confirmed_when_every_gateway_says_so():
