@@ -56,10 +56,6 @@ class Controller(Protocol):
         """Where an agent stands."""
         ...
 
-    def news(self, agent: str) -> AsyncIterator[Moment]:
-        """What it says of an agent."""
-        ...
-
 
 @dataclass(slots=True)
 class Stage:
@@ -84,9 +80,9 @@ class Stage:
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     moments: asyncio.Queue[Moment] = field(default_factory=asyncio.Queue)
 
-    async def listen(self) -> None:
-        """Bring the controller's news on stage until cancelled. Raises PipelineError when there is none any more."""
-        async for moment in self.controller.news(scene.AGENT):
+    async def listen(self, news: AsyncIterator[Moment]) -> None:
+        """Bring the controller's news on stage until cancelled. Raises whatever ends them."""
+        async for moment in news:
             await self.moments.put(moment)
 
     async def play(self, script: Script) -> Played:

@@ -80,7 +80,7 @@ class Performance:
         addresses = Addresses(port, xds_port=0)
         url, xds_port = await self._start_controller(children, addresses, ports)
         await self._gateway.start(Addresses(port, xds_port), children)
-        async with Pipeline(url) as pipeline, asyncio.TaskGroup() as cast:
+        async with Pipeline(url) as pipeline, pipeline.news(scene.AGENT) as news, asyncio.TaskGroup() as cast:
             watching = cast.create_task(children.watch())
             await self._until_served(f"127.0.0.1:{port}")
             self._screen.say(f"{scene.FIRST} serves through the gateway at 127.0.0.1:{port}, guided by {url}")
@@ -88,7 +88,7 @@ class Performance:
             tasks = [
                 watching,
                 cast.create_task(Load(f"127.0.0.1:{port}", self.records, self._seed).run()),
-                cast.create_task(stage.listen()),
+                cast.create_task(stage.listen(news)),
                 cast.create_task(self._look()),
             ]
             for script in SCRIPTS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Self
 
@@ -56,17 +57,25 @@ class Pipeline:
         """Where an agent stands. Raises PipelineError."""
         return await self._ask("GET", f"/v1/agents/{name}")
 
-    async def news(self, agent: str) -> AsyncIterator[Moment]:
-        """What the controller says of an agent, as it says it. Raises PipelineError when it stops."""
+    @asynccontextmanager
+    async def news(self, agent: str) -> AsyncIterator[AsyncIterator[Moment]]:
+        """What the controller says of an agent since the context was opened. Raises PipelineError when it stops."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=SILENCE_S)
         try:
-            async with self._session.get(f"{self._url}/v1/events", timeout=timeout) as response:
-                if response.status != 200:
-                    raise PipelineError(f"The controller answered {response.status} to GET /v1/events.")
-                async for event in server_events(response.content):
-                    moment = moment_of(json.loads(event.data), agent, self._now_s())
-                    if moment is not None:
-                        yield moment
+            response = await self._session.get(f"{self._url}/v1/events", timeout=timeout)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise PipelineError(f"GET /v1/events: {_reason(error)}") from error
+        async with response:
+            if response.status != 200:
+                raise PipelineError(f"GET /v1/events was answered {response.status}.")
+            yield self._moments(response, agent)
+
+    async def _moments(self, response: aiohttp.ClientResponse, agent: str) -> AsyncIterator[Moment]:
+        try:
+            async for event in server_events(response.content):
+                moment = moment_of(json.loads(event.data), agent, self._now_s())
+                if moment is not None:
+                    yield moment
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError) as error:
             raise PipelineError(f"The controller's events broke off: {_reason(error)}") from error
         raise PipelineError("The controller's events ended.")

@@ -32,7 +32,7 @@ class Controller:
     async def agent(self, name):
         return self.states.pop(0)
 
-    async def news(self, agent):
+    async def news(self):
         await self._proposed.wait()
         for number, (what, percent) in enumerate(self.lines):
             yield Moment(float(number), float(number), what, "", percent)
@@ -67,7 +67,7 @@ async def house():
 
 async def play(stage, script):
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
-        listening = group.create_task(stage.listen())
+        listening = group.create_task(stage.listen(stage.controller.news()))
         played = await stage.play(script)
         listening.cancel()
     return played

@@ -7,6 +7,8 @@ import io
 import sys
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from rich.console import Console
 
 from controller.demo import performance
@@ -65,9 +67,14 @@ async def test_a_child_that_is_silent_for_too_long_is_told(tmp_path, monkeypatch
 
 
 async def test_a_gateway_that_does_not_start_ends_the_demo(show, monkeypatch):
-    ready = "print('is ready: http://127.0.0.1:9 xds://127.0.0.1:9', flush=True); import signal; signal.pause()"
-    monkeypatch.setattr(performance, "RUN", ready)
-    async with asyncio.timeout(20):
+    async def news(request):
+        return web.Response(content_type="text/event-stream")
+
+    controller = web.Application()
+    controller.router.add_get("/v1/events", news)
+    async with asyncio.timeout(20), TestServer(controller) as server:
+        ready = f"print('is ready: http://127.0.0.1:{server.port} xds://127.0.0.1:9', flush=True)"
+        monkeypatch.setattr(performance, "RUN", f"{ready}; import signal; signal.pause()")
         with pytest.raises(ChildError, match="no gateway today"):
             await show.run()
 

@@ -78,16 +78,23 @@ async def test_a_path_that_is_not_there_is_an_error(pipeline):
 
 
 async def test_news_is_heard_and_its_end_is_an_error(pipeline):
-    news = pipeline.news("code-assistant")
-    assert await anext(news) == STEP
-    with pytest.raises(PipelineError, match="ended"):
-        await anext(news)
+    async with pipeline.news("code-assistant") as news:
+        assert await anext(news) == STEP
+        with pytest.raises(PipelineError, match="ended"):
+            await anext(news)
 
 
 async def test_news_that_makes_no_sense_is_an_error(pipeline, api):
     api.lines = "data: ?\n\n"
-    with pytest.raises(PipelineError, match="broke off"):
-        await anext(pipeline.news("code-assistant"))
+    async with pipeline.news("code-assistant") as news:
+        with pytest.raises(PipelineError, match="broke off"):
+            await anext(news)
+
+
+async def test_a_controller_that_tells_no_news_is_an_error(unused_tcp_port):
+    async with Pipeline(f"http://127.0.0.1:{unused_tcp_port}") as pipeline:
+        with pytest.raises(PipelineError, match="/v1/events"):
+            await pipeline.news("code-assistant").__aenter__()
 
 
 def test_news_of_others_is_not_ours():
