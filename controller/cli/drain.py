@@ -50,5 +50,4 @@ def _told(drained: Drained, track: str, deadline_s: float) -> str:
         "serving": f"{drained.version} got traffic again while it drained.",
         "nothing": f"no version plays the {track} track.",
     }
-    detail = f" {drained.detail}" if drained.detail else ""
-    return f"{drained.agent}: {words.get(drained.outcome, drained.outcome)}{detail}"
+    return f"{drained.agent}: {words.get(drained.outcome, drained.detail or drained.outcome)}"

@@ -80,11 +80,10 @@ def refused(error: TurnoutError, *, where: str = "") -> Failure:
 def refused_by_controller(problem: Mapping[str, Any], *, status: int, where: str) -> Failure:
     """A problem document (RFC 9457) that the API answered with: also each field at fault, and each change missed."""
     lines = [str(problem.get("detail") or problem.get("title") or f"The controller answered {status}.")]
-    lines += [f"  {fault.get('field')}: {fault.get('message')}" for fault in _each(problem, "faults")]
-    lines += [
-        f"  {change.get('at')} {change.get('actor')}: {change.get('text')} ({change.get('phase')})"
-        for change in _each(problem, "missed")
-    ]
+    faults = _each(problem, "faults")
+    lines += [f"  {each.get('field')}: {told}" for each in faults if (told := str(each.get("message"))) not in lines[0]]
+    missed = _each(problem, "missed")
+    lines += [f"  {str(each.get('at'))[:19]} {each.get('text')} ({each.get('phase')})" for each in missed]
     remedy = str(problem.get("remedy") or "")
     if status == HTTPStatus.UNAUTHORIZED:
         remedy = "Set TURNOUT_TOKEN, or use --token-file."

@@ -21,7 +21,7 @@ from controller.cli.screen import change_line, news_line, screen
 
 LOOK_EVERY_S = 1.0
 RETRY_S = 1.0
-NEWS_SHOWN_MAX = 10
+NEWS_SHOWN_MIN, NEWS_SHOWN_MAX = 3, 40
 
 
 @dataclass(slots=True)
@@ -126,8 +126,10 @@ class Picture:
         self._live = live
 
     def look(self, view: View) -> None:
-        """Draw."""
-        self._live.update(screen(view.agents, view.news, notice=view.notice), refresh=True)
+        """Draw, with as many decisions as there is room for."""
+        used = len(self._live.console.render_lines(screen(view.agents, (), notice=view.notice)))
+        room = max(self._live.console.height - used - 1, NEWS_SHOWN_MIN)
+        self._live.update(screen(view.agents, tuple(view.news)[-room:], notice=view.notice), refresh=True)
 
     def heard(self, view: View, news: News) -> None:
         """Draw."""

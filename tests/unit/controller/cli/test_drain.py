@@ -14,6 +14,7 @@ def drained(outcome, in_flight=0, version="1.3.0"):
         (drained("nothing", None, None), 0, "no version plays the candidate track."),
         (drained("deadline", 3), 4, "1.3.0 still has 3 requests in flight after 30 s."),
         (drained("deadline", None), 4, "1.3.0 still has an unknown number of requests in flight after 30 s."),
+        (drained("eaten"), 0, "eaten"),
         (drained("serving"), 4, "1.3.0 got traffic again while it drained."),
     ],
 )

@@ -23,15 +23,24 @@ def test_a_refusal_without_details_still_says_something():
 
 
 def test_every_field_at_fault_and_every_change_that_was_missed_is_told():
-    missed = {"seq": 3, "at": "12:00", "actor": "bob", "phase": "paused", "change": 8, "text": "bob: pause"}
+    missed = {
+        "seq": 3,
+        "at": "2026-01-31T12:00:00.123456Z",
+        "actor": "bob",
+        "phase": "paused",
+        "change": 8,
+        "text": "bob: pause",
+    }
     problem = {
         "detail": "It has changed.",
         "faults": [{"field": "version", "message": "Too long."}],
         "missed": [missed],
     }
     failure = refused_by_controller(problem, status=412, where="x")
-    assert failure.what == "It has changed.\n  version: Too long.\n  12:00 bob: bob: pause (paused)"
+    assert failure.what == "It has changed.\n  version: Too long.\n  2026-01-31T12:00:00 bob: pause (paused)"
     assert failure.details["missed"] == [missed], "a program could not tell what happened in between"
+    told_already = {"detail": "version: Too long.", "faults": [{"field": "version", "message": "Too long."}]}
+    assert refused_by_controller(told_already, status=422, where="x").what == "version: Too long."
     assert refused_by_controller({"detail": "d", "faults": "odd", "missed": [1]}, status=400, where="x").what == "d"
 
 

@@ -10,7 +10,7 @@ from controller.cli import watch as module
 from controller.cli.failure import Exit, Failure
 from controller.cli.options import Target
 from controller.cli.picture import Agent, News, read
-from controller.cli.watch import NEWS_SHOWN_MAX, Lines, Picture, View, follow
+from controller.cli.watch import NEWS_SHOWN_MAX, NEWS_SHOWN_MIN, Lines, Picture, View, follow
 from tests.unit.controller.cli.fake import HangUp, Raw, Refusal, agent, news, resting, stream
 
 DEADLINE_S = 20
@@ -174,6 +174,19 @@ def test_on_a_terminal_the_picture_is_redrawn():
         picture.heard(view, view.news[-1])
     assert "last decisions" in file.getvalue()
     assert "evidence of a breach" in file.getvalue()
+
+
+@pytest.mark.parametrize(("height", "told"), [(10, NEWS_SHOWN_MIN), (25, 9), (200, NEWS_SHOWN_MAX)])
+def test_as_many_decisions_are_drawn_as_there_is_room_for(height, told):
+    file = io.StringIO()
+    out = Console(file=file, width=110, height=height, force_terminal=True, color_system=None, markup=False)
+    view = View((read(Agent, agent()),))
+    view.news.extend(read(News, news(number, text=f"happening {number}")) for number in range(100))
+    with Live(console=out, auto_refresh=False, vertical_overflow="visible") as live:
+        Picture(live).look(view)
+        drawn = file.getvalue()
+    assert drawn.count("happening") == told
+    assert "happening 99" in drawn, "the newest decision is the one that matters"
 
 
 def test_ctrl_c_ends_it_cleanly(turnout, monkeypatch):
