@@ -20,12 +20,16 @@ from typing import Literal
 import uvloop
 
 from adapters.envoy.gateway import EnvoyGateway
-from adapters.port import Adapter
+from adapters.port import Adapter, Receipt
 from adapters.registry import FACTORIES, Shared
+from controller.api.context import Context
+from controller.api.server import ApiServer
 from controller.errors import TurnoutError
 from controller.journal.errors import JournalError
 from controller.journal.store import Journal
 from controller.journal.writer import AsyncJournal
+from controller.observe import logs
+from controller.observe.meters import Meters
 from controller.roster import roster_of
 from controller.runtime.broadcast import Broadcast
 from controller.runtime.drain_call import DrainCaller
@@ -45,6 +49,8 @@ log = logging.getLogger(__name__)
 JOURNAL_NAME = "journal.sqlite"
 FLUSH_EVERY_S = 2.0
 """How often records that a full disk kept in memory are tried again."""
+
+VERSION = distribution_version("turnout")
 
 Address = tuple[str, int]
 
@@ -77,19 +83,35 @@ class App:
         journal: open for writing; the app closes it.
     """
 
-    def __init__(self, options: Options, settings: Settings, journal: AsyncJournal) -> None:
+    def __init__(self, options: Options, settings: Settings, journal: Journal) -> None:
         self.options = options
         self.settings = settings
-        self.refused: SettingsError | None = None
-        self.journal = journal
-        self.broadcast = Broadcast()
         self.stop = asyncio.Event()
-        self.ready = asyncio.Event()
+        self.meters = Meters(VERSION)
+        self.journal = AsyncJournal(journal, on_append=self.meters.journal_append)
+        self.broadcast = Broadcast()
         self.xds = XdsServer(
-            listen_address(options.xds), on_load_report=self._take_report, on_access_log=self._take_access_log
+            listen_address(options.xds),
+            meter=self.meters.xds,
+            on_load_report=self._take_report,
+            on_access_log=self._take_access_log,
         )
         self._drain_caller = DrainCaller()
         self.fleet = Fleet(self._make_adapter, self._surroundings())
+        self._fleet_ready = asyncio.Event()
+        self._open = False
+        self.api = ApiServer(self._context(), *options.http)
+
+    def _context(self) -> Context:
+        return Context(
+            fleet=self.fleet,
+            journal=self.journal,
+            broadcast=self.broadcast,
+            meters=self.meters,
+            access=lambda: self.settings.access,
+            ready=lambda: self._open,
+            now_s=time.time,
+        )
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(
@@ -99,8 +121,11 @@ class App:
             now_s=time.time,
             connect=connect,
             call_drain_url=self._drain_caller,
-            report=lambda _agent, _receipt: None,
+            report=self._report,
         )
+
+    def _report(self, _agent: str, receipt: Receipt) -> None:
+        self.meters.receipt(receipt.gateway, receipt.outcome.value, receipt.took_s)
 
     def _make_adapter(self, gateway: GatewayProfile) -> Adapter:
         return FACTORIES[gateway.kind](gateway.name, gateway.options, Shared(self.xds))
@@ -116,20 +141,30 @@ class App:
             adapter.take_access_log(access_log)
 
     async def run(self) -> None:
-        """Serve until ``stop`` is set."""
+        """Serve until ``stop`` is set.
+
+        Raises:
+            TurnoutError, XdsError: it cannot start.
+        """
         try:
             async with Tasks() as tasks:
-                tasks.start("fleet", self.fleet.run(roster_of(self.settings), self.ready))
-                await self.ready.wait()
+                tasks.start("meters", self._count_news())
+                tasks.start("fleet", self.fleet.run(roster_of(self.settings), self._fleet_ready))
+                await self._fleet_ready.wait()
                 await self.xds.start()
+                await self.api.start()
                 tasks.start("settings", self._follow_settings())
                 tasks.start("journal", self._flush_for_ever())
+                self._open = True
                 self._say_ready()
                 await self.stop.wait()
+                self._open = False
+                await self.api.stop()
         finally:
             await self._close()
 
     async def _close(self) -> None:
+        await self.api.stop()
         await self._drain_caller.close()
         try:
             await self.journal.close()
@@ -139,8 +174,8 @@ class App:
 
     def _say_ready(self) -> None:
         """One line on standard output: that it is ready, and where."""
-        http, xds = listen_address(self.options.http), listen_address((self.options.xds[0], self.xds.port))
-        sys.stdout.write(f"turnout {distribution_version('turnout')} is ready: http://{http} xds://{xds}\n")
+        http, xds = (self.api.host, self.api.port), (self.options.xds[0], self.xds.port)
+        sys.stdout.write(f"turnout {VERSION} is ready: http://{listen_address(http)} xds://{listen_address(xds)}\n")
         sys.stdout.flush()
 
     async def _follow_settings(self) -> None:
@@ -154,14 +189,20 @@ class App:
             except JournalError as error:
                 log.error("the new settings wait: %s", error)  # noqa: TRY400 - the message says it all
                 continue
-            self.settings, self.refused = outcome, None
+            self.settings = outcome
+            self.meters.config_reload(accepted=True)
             log.info("settings %s are in force", outcome.digest)
             self.broadcast.publish(time.time(), "", "settings", "new settings are in force")
 
     def _refuse(self, error: SettingsError) -> None:
-        self.refused = error
+        self.meters.config_reload(accepted=False)
         log.error("the new settings are refused, the old ones stay in force:\n%s", error)
         self.broadcast.publish(time.time(), "", "settings-refused", str(error))
+
+    async def _count_news(self) -> None:
+        with self.broadcast.listen() as heard:
+            async for news in heard:
+                self.meters.news(news.agent, news.what, str(news.facts.get("phase", "")))
 
     async def _flush_for_ever(self) -> None:
         """Write down, as soon as the disk lets us, what was done while it did not."""
@@ -186,13 +227,14 @@ def serve(options: Options) -> None:
     Raises:
         TurnoutError: it cannot start: bad settings, a journal that cannot be opened, an address that is taken.
     """
+    logs.set_up(style=options.log_format)
     settings = load(options.config)
     options.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     uvloop.run(_serve(options, settings))
 
 
 async def _serve(options: Options, settings: Settings) -> None:
-    app = App(options, settings, AsyncJournal(Journal.open(options.state_dir / JOURNAL_NAME)))
+    app = App(options, settings, Journal.open(options.state_dir / JOURNAL_NAME))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, app.stop.set)
