@@ -97,8 +97,6 @@ async def tell_problems(
     except web.HTTPNotFound:
         remedy = "The paths are listed in /openapi.json."
         return respond(NotFoundError(f"There is nothing at {_shown(request.path)}.", remedy=remedy), request)
-    except web.HTTPException as error:
-        return respond(_foreign(error), request)
     except Exception:
         number = secrets.token_hex(4)
         log.exception("%s %s failed; the client was told the id %s", request.method, _shown(request.path), number)
@@ -151,20 +149,6 @@ def _headers(error: TurnoutError) -> dict[str, str]:
             return {"Retry-After": str(RETRY_AFTER_S)}
         case _:
             return {}
-
-
-class _ForeignStatusError(TurnoutError):
-    """aiohttp's own refusal, e.g. 417 for an expectation that nobody meets."""
-
-    code = "bad-request"
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.http_status = status  # type: ignore[misc]  # a ClassVar for our own errors; this one carries another's
-
-
-def _foreign(error: web.HTTPException) -> TurnoutError:
-    return _ForeignStatusError(error.status, f"{HTTPStatus(error.status).phrase}.")
 
 
 def _shown(path: str) -> str:

@@ -1,6 +1,6 @@
 """The API in a process of its own, over a fleet whose gateways carry no traffic; prints its port, ends with its input.
 
-``python -m tests.integration.api.serve STATE_DIR``
+``python -m tests.integration.api.serve STATE_DIR [TOKEN]``; with a token, its bearer is an operator.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from controller.runtime.fleet import Fleet, GatewayProfile, Roster
 from controller.runtime.hands import Surroundings
 from controller.runtime.profile import Profile
 from controller.runtime.tasks import Tasks
+from controller.settings.access import AccessSettings, AccessSpec, TokenSpec, hash_token
+from controller.settings.shape import Metadata
 
 AGENTS = ("code-assistant", "mail")
 
 
 def profile(agent: str) -> Profile:
     plan = Plan((Step(Split(100), 3600), Step(Split(1000), 3600, approval=True)), watched=False, consent=True)
-    return Profile(
-        agent, ("edge",), Route(), Version("1.2.3", ("10.0.0.11:3000",)), plan, Gate(), drain_deadline_s=1.0
-    )
+    return Profile(agent, ("edge",), Route(), Version("1.2.3", ("10.0.0.11:3000",)), plan, Gate(), drain_deadline_s=1.0)
 
 
 async def connect(host: str, port: int) -> None:
@@ -43,7 +43,13 @@ async def call_drain_url(version: Version, deadline_s: float) -> None:
     """Everybody listens."""
 
 
-async def main(state: Path) -> None:
+def access(token: str) -> AccessSettings:
+    bearer = TokenSpec(name="ann", role="operator", sha256=hash_token(token))
+    spec, metadata = AccessSpec(tokens=(bearer,)), Metadata(name="access")
+    return AccessSettings(apiVersion="turnout.dev/v1alpha1", kind="Access", metadata=metadata, spec=spec)
+
+
+async def main(state: Path, tokens: AccessSettings | None) -> None:
     journal, broadcast = AsyncJournal(Journal.open(state / "journal.sqlite")), Broadcast()
     around = Surroundings({}, journal, broadcast, time.time, connect, call_drain_url, lambda agent, receipt: None)
     fleet, ready = Fleet(lambda gateway: NopGateway(gateway.name), around), asyncio.Event()
@@ -53,7 +59,7 @@ async def main(state: Path) -> None:
         journal=journal,
         broadcast=broadcast,
         meters=Meters("0.0.0"),
-        access=lambda: None,
+        access=lambda: tokens,
         ready=ready.is_set,
         now_s=time.time,
     )
@@ -71,4 +77,4 @@ async def main(state: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), access(sys.argv[2]) if len(sys.argv) > 2 else None))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,6 +42,13 @@ PATIENCE_S = 10.0
 """How long a test waits for what should happen at once, before it says that it did not."""
 
 TOKENS = {role: f"turnout_{role}-token" for role in ("viewer", "operator", "approver")}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what nothing announces."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - the state is the program's own, and has no event
+            await asyncio.sleep(0)
 
 
 def access() -> AccessSettings:
@@ -110,9 +117,7 @@ class World:
                     await anext(news)
 
     async def until_confirmed(self) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not self.driver.state.all_confirmed:
-                await asyncio.sleep(0)
+        await until(lambda: self.driver.state.all_confirmed)
 
     async def propose(self, **more: object) -> Any:
         status, told = await self.ask("POST", "/v1/proposals", {"agent": AGENT, **CANDIDATE, **more})

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import asyncio
+
+from adapters.port import Applied, GatewayError, GatewayStatus, Receipt, Split
+from controller.api import gateways
+from tests.unit.controller.api.world import AGENT, CANDIDATE, world
+
+
+async def test_a_gateway_is_told_with_what_it_has_confirmed(tmp_path):
+    async with world(tmp_path) as at:
+        await at.until_confirmed()
+        status, told = await at.ask("GET", "/v1/gateways")
+        assert status == 200
+        (gateway,) = told["gateways"]
+        assert (gateway["name"], gateway["kind"], gateway["reachable"]) == ("edge", "nop", True)
+        assert gateway["last_error"] is None
+        assert gateway["agents"][0]["agent"] == AGENT
+        assert gateway["agents"][0]["confirmed"]["stable_percent"] == 100.0
+
+
+async def test_what_a_gateway_said_instead_of_confirming_is_told(tmp_path):
+    async with world(tmp_path) as at:
+        await at.until_confirmed()
+        at.gateway.receipts.append(Receipt("edge", Applied.REFUSED, Split(), "no such cluster"))
+        await at.ask("PUT", f"/v1/agents/{AGENT}/candidate", CANDIDATE)
+        with at.broadcast.listen() as news:
+            await anext(news)
+        _, told = await at.ask("GET", "/v1/gateways")
+        (gateway,) = told["gateways"]
+        assert gateway["last_error"] == "refused: no such cluster", "an operator wants the gateway's own words"
+        assert not gateway["agents"][0]["up_to_date"]
+
+
+async def test_a_gateway_that_fails_or_hangs_spoils_nobody_elses_view(tmp_path, monkeypatch):
+    monkeypatch.setattr(gateways, "STATUS_TIMEOUT_S", 0.01)
+    async with world(tmp_path) as at:
+
+        async def fails() -> GatewayStatus:
+            raise GatewayError("edge", "unreachable", "connection refused", retryable=True)
+
+        async def hangs() -> GatewayStatus:
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError
+
+        for status, detail in ((fails, "edge: connection refused"), (hangs, "it does not answer")):
+            at.gateway.status = status
+            code, told = await at.ask("GET", "/v1/gateways")
+            assert code == 200
+            assert (told["gateways"][0]["reachable"], told["gateways"][0]["detail"]) == (False, detail)
+            assert told["gateways"][0]["kind"] == "nop"
