@@ -17,6 +17,7 @@ from controller.errors import TurnoutError
 STOP_DEADLINE_S = 4.0
 """A child that has not ended this long after SIGTERM is killed."""
 
+TROUBLE_S = 0.5
 TAIL_LINES = 15
 TAIL_BYTES = 16_384
 LOOPBACK = "127.0.0.1"
@@ -95,6 +96,12 @@ class Children:
         async with asyncio.TaskGroup() as watchers:
             for child in self._children:
                 watchers.create_task(_outlive(child))
+
+    async def look_for_trouble(self) -> None:
+        """Raise ChildError if one of them has ended by itself; the system gets a moment to say so."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TROUBLE_S):
+                await self.watch()
 
 
 async def _outlive(child: Child) -> None:

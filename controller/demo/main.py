@@ -55,7 +55,7 @@ def run(*, seed: int, output: str, gateway: str) -> int:
             return INTERRUPTED
     except TurnoutError as error:
         trouble = True
-        console.print(f"\nThe demo came to no end: {error}", style="red")
+        console.print(f"\nThe demo came to no end: {error}", style="red", soft_wrap=True)
     finally:
         # The logs are worth keeping only where the error message points at them.
         if not (trouble and any(folder.glob("*.log"))):

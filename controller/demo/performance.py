@@ -21,7 +21,7 @@ from .children import Child, ChildError, Children, free_ports
 from .gateway import Addresses, Gateway
 from .load import Load
 from .measure import Played
-from .pipeline import Pipeline, all_back
+from .pipeline import Pipeline, PipelineError, all_back
 from .records import Records, share_of
 from .screen import Screen
 from .timeline import Moment
@@ -70,9 +70,17 @@ class Performance:
         with self._screen:
             try:
                 async with Children(self._folder) as children:
-                    await self._start_and_play(children)
+                    await self._play_or_blame(children)
             except* TurnoutError as group:
                 raise _first(group) from None
+
+    async def _play_or_blame(self, children: Children) -> None:
+        """A controller that cannot be spoken to may be gone; then its last words say more than our own surprise."""
+        try:
+            await self._start_and_play(children)
+        except* PipelineError:
+            await children.look_for_trouble()
+            raise
 
     async def _start_and_play(self, children: Children) -> None:
         agents, ports = await self._start_agents(children)

@@ -59,6 +59,18 @@ async def test_a_child_that_ends_by_itself_is_noticed_with_its_last_words(tmp_pa
     assert str(tmp_path / "the-gateway.log") in str(error), "nobody would find the rest"
 
 
+async def test_trouble_is_looked_for_and_not_made_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("controller.demo.children.TROUBLE_S", 0.0)
+    async with Children(tmp_path) as children:
+        await children.start("fine", python("import signal; signal.pause()"))
+        await children.look_for_trouble()
+        monkeypatch.setattr("controller.demo.children.TROUBLE_S", 10.0)
+        await children.start("gone", python("raise SystemExit(3)"))
+        with pytest.raises(ExceptionGroup) as caught:
+            await children.look_for_trouble()
+    assert "gone ended by itself, with exit code 3" in str(caught.value.exceptions[0])
+
+
 async def test_a_program_that_is_not_there_is_told(tmp_path):
     async with Children(tmp_path) as children:
         with pytest.raises(ChildError, match="Envoy could not be started"):

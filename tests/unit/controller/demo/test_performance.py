@@ -23,6 +23,10 @@ async def no_gateway(addresses, children):
     return await children.start("gateway", [sys.executable, "-c", "raise SystemExit('no gateway today')"])
 
 
+async def nothing(addresses, children):
+    """A gateway that needs no process."""
+
+
 @pytest.fixture
 async def show(tmp_path):
     gateway = Gateway(lambda addresses: {"type": "nop"}, no_gateway)
@@ -76,6 +80,15 @@ async def test_a_gateway_that_does_not_start_ends_the_demo(show, monkeypatch):
         ready = f"print('is ready: http://127.0.0.1:{server.port} xds://127.0.0.1:9', flush=True)"
         monkeypatch.setattr(performance, "RUN", f"{ready}; import signal; signal.pause()")
         with pytest.raises(ChildError, match="no gateway today"):
+            await show.run()
+
+
+async def test_a_controller_that_dies_is_told_rather_than_its_silence(show, unused_tcp_port, monkeypatch):
+    ready = f"print('is ready: http://127.0.0.1:{unused_tcp_port} xds://127.0.0.1:9', flush=True)"
+    monkeypatch.setattr(performance, "RUN", f"{ready}; raise SystemExit('out of memory')")
+    monkeypatch.setattr(show, "_gateway", Gateway(lambda addresses: {"type": "nop"}, nothing))
+    async with asyncio.timeout(20):
+        with pytest.raises(ChildError, match="out of memory"):
             await show.run()
 
 
