@@ -151,7 +151,21 @@ class Ledger:
         if answered is not None:
             self.accepted = self._accepted(answered.delivery.after)
             self.version_accepted = answered.delivery.version
+            self._take_back(answered.delivery)
         return answered
+
+    def _take_back(self, delivery: Delivery) -> None:
+        """Count in what the client gave up and asked for again while the response was on its way: it has that now."""
+        if self.held is delivery.after or self.subscription is None:
+            return
+        back = {
+            resource.name: resource
+            for resource in delivery.resources
+            if self.subscription.covers(resource.name) and resource.name not in self.held
+        }
+        if back:
+            self.held = MappingProxyType({**self.held, **back})
+            self.repeat(frozenset(back))
 
     def _accepted(self, after: Holdings) -> Holdings:
         if not self._refused:

@@ -164,3 +164,15 @@ def test_a_stale_nonce_still_changes_the_subscription(world, client):
     client.takes(EDS, "a")
     client.subscribes(EDS, "b", nonce="long ago")
     client.takes(EDS, "b")
+
+
+def test_a_name_given_up_and_asked_for_again_while_it_was_on_its_way_is_known_to_be_there(world, client):
+    world.serve(endpoints("a"))
+    client.subscribes(EDS, "a")
+    client.hears(EDS, "a")
+    client.subscribes(EDS, unsubscribe=["a"])
+    client.subscribes(EDS, "a")
+    world.serve()
+    client.acks(EDS)
+    assert client.takes(EDS).removed == ("a",), "the client goes on with a resource that is gone"
+    client.hears_nothing()
