@@ -33,6 +33,7 @@ def set_up(level: str = "info", style: Style = "text", stream: TextIO | None = N
     root.setLevel(level.upper())
     root.handlers[:] = [handler]
     logging.captureWarnings(capture=True)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of every touch of every file
 
 
 def without_secrets(text: str) -> str:
