@@ -100,11 +100,15 @@ def _fetch(url: str) -> str:
 async def start_envoy(tmp_path: Path) -> AsyncIterator[StartEnvoy]:
     """Start Envoys: `await start_envoy(xds_port, node_id="a", cluster="edge", delta=False)`. All end with the test.
 
+    `drain_time_s` is how long the connections of a listener that goes, or changes, may stay.
+
     What is returned runs and answers at `admin_url`; whether it has its configuration is the server's to say.
     """
     started: list[EnvoyProcess] = []
 
-    async def start(xds_port: int, *, node_id: str, cluster: str = "edge", delta: bool = False) -> EnvoyProcess:
+    async def start(
+        xds_port: int, *, node_id: str, cluster: str = "edge", delta: bool = False, drain_time_s: int = 1
+    ) -> EnvoyProcess:
         bootstrap = yaml.safe_load(BOOTSTRAP.read_text())
         bootstrap["node"] = {"id": node_id, "cluster": cluster}
         bootstrap["admin"]["address"]["socket_address"]["port_value"] = 0
@@ -123,7 +127,7 @@ async def start_envoy(tmp_path: Path) -> AsyncIterator[StartEnvoy]:
                 "--use-dynamic-base-id",
                 *("--log-level", "info"),
                 # A listener that goes is not drained for ten minutes.
-                *("--drain-time-s", "1"),
+                *("--drain-time-s", str(drain_time_s)),
             ],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
