@@ -6,10 +6,12 @@ from functools import lru_cache
 from math import ceil
 
 from envoy_data_plane.envoy.config.accesslog import v3 as accesslog
+from envoy_data_plane.envoy.config.common.mutation_rules import v3 as mutation_rules
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.listener import v3 as listener
 from envoy_data_plane.envoy.data.accesslog.v3 import AccessLogType
 from envoy_data_plane.envoy.extensions.access_loggers.grpc import v3 as grpc_log
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as header_mutation
 from envoy_data_plane.envoy.extensions.filters.http.router import v3 as router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm
 from envoy_data_plane.envoy.type.metadata import v3 as metadata
@@ -20,6 +22,7 @@ from xds.access_logs import AGE_TAG, VERSION_TAG
 from xds.clusters import ads
 from xds.endpoints import METADATA_NAMESPACE, METADATA_VERSION
 from xds.errors import ResourceError
+from xds.routes import OUTCOME_HEADERS
 from xds.snapshot import Resource, ResourceType
 
 LISTENERS_CACHED_MAX = 1_024
@@ -95,7 +98,7 @@ def _listener(value: Listener) -> Resource:
     manager = hcm.HttpConnectionManager(
         stat_prefix=value.name,
         rds=_rds(value.routes),
-        http_filters=[_router()],
+        http_filters=[_outcome_trailers_removed(), _router()],
         http_protocol_options=core.Http1ProtocolOptions(enable_trailers=True),
         stream_idle_timeout=timedelta(seconds=value.stream_idle_timeout_s),
         # At an edge the client's address is the connection's, and a path is matched only after its dots are resolved.
@@ -166,6 +169,14 @@ def _until_decided(value: LatencyLog) -> accesslog.AccessLogFilter:
 
 def _rds(routes: str) -> hcm.Rds:
     return hcm.Rds(config_source=ads(), route_config_name=routes)
+
+
+def _outcome_trailers_removed() -> hcm.HttpFilter:
+    """A route removes headers only; an agent that tells its outcome in trailers would tell it to clients as well."""
+    removals = [mutation_rules.HeaderMutation(remove=name) for name in OUTCOME_HEADERS]
+    mutations = header_mutation.Mutations(response_trailers_mutations=removals)
+    mutation = header_mutation.HeaderMutation(mutations=mutations)
+    return hcm.HttpFilter(name="envoy.filters.http.header_mutation", typed_config=Any.pack(mutation))
 
 
 def _router() -> hcm.HttpFilter:

@@ -20,7 +20,8 @@ def test_a_listener_takes_its_table_from_the_same_stream():
     assert decoded(value).address.socket_address.port_value == 10_000
     assert manager(value).rds.route_config_name == "table"
     assert manager(value).rds.config_source.ads is not None
-    assert [entry.name for entry in manager(value).http_filters] == ["envoy.filters.http.router"]
+    names = [entry.name for entry in manager(value).http_filters]
+    assert names == ["envoy.filters.http.header_mutation", "envoy.filters.http.router"], "the router stands last"
     assert value.resource().references == {(ResourceType.ROUTES, "table")}
 
 
