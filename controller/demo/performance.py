@@ -83,6 +83,7 @@ class Performance:
             raise
 
     async def _start_and_play(self, children: Children) -> None:
+        self._screen.now("Starting agents, controller and gateway ...")
         agents, ports = await self._start_agents(children)
         (port,) = free_ports(1)
         addresses = Addresses(port, xds_port=0)
@@ -149,7 +150,7 @@ class Performance:
     # --- the audience -------------------------------------------------------------------------------------------------
 
     def _say(self, moment: Moment) -> None:
-        self._percent = moment.percent
+        self._percent = 100.0 if moment.what == "promoted" else moment.percent
         self._screen.say(f"{moment.what}: {moment.text}", STYLES.get(moment.what, ""))
 
     async def _look(self) -> None:

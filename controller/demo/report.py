@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -39,26 +40,28 @@ def _act_as_json(act: Act) -> dict[str, Any]:
 
 
 def as_table(acts: Sequence[Act]) -> Table:
-    """The figures for people."""
-    table = Table(title="What clients saw", title_justify="left", title_style="bold")
-    table.add_column("act")
-    table.add_column("outcome")
-    for heading in ("requests", "failed for clients", "to the candidate", "its bad answers", "bad answer → rollback"):
-        table.add_column(heading, justify="right")
-    table.add_column("share wanted → observed")
+    """The figures for people: a column for each act, narrow enough for any terminal."""
+    table = Table(title="What was measured", title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
     for act in acts:
-        table.add_row(
-            TITLES[act.name],
-            Text(act.outcome, style="red" if act.faults else "green"),
-            f"{act.requests:,}",
-            f"{act.failed_requests:,}",
-            f"{act.candidate_requests:,}",
-            f"{act.bad_answers:,}",
-            "" if act.seconds_to_rollback is None else f"{act.seconds_to_rollback:.1f} s",
-            "\n".join(f"{share.wanted * 100:g} % → {share.observed * 100:.2f} %" for share in act.shares),
-            end_section=True,
-        )
+        table.add_column(TITLES[act.name], justify="right")
+    table.add_row("outcome", *(Text(act.outcome, style="red" if act.faults else "green") for act in acts))
+    table.add_row("requests", *(f"{act.requests:,}" for act in acts))
+    table.add_row("failed requests that clients saw", *(f"{act.failed_requests:,}" for act in acts))
+    table.add_row("requests that the candidate got", *(f"{act.candidate_requests:,}" for act in acts))
+    table.add_row("bad answers that it gave", *(f"{act.bad_answers:,}" for act in acts))
+    table.add_row("first bad answer to its rollback", *(_seconds(act.seconds_to_rollback) for act in acts))
+    for wanted in sorted({share.wanted for act in acts for share in act.shares}):
+        table.add_row(f"share where {wanted * 100:g} % was wanted", *(_observed(act, wanted) for act in acts))
     return table
+
+
+def _seconds(value_s: float | None) -> str:
+    return "" if value_s is None else f"{value_s:.1f} s"
+
+
+def _observed(act: Act, wanted: float) -> str:
+    return " ".join(f"{share.observed * 100:.2f} %" for share in act.shares if share.wanted == wanted)
 
 
 def show(acts: Sequence[Act], console: Console) -> None:

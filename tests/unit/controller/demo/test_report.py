@@ -9,7 +9,7 @@ import json
 from rich.console import Console
 
 from controller.demo.measure import COMMON_CAUSE, PROMOTE, ROLLBACK, Act, Share
-from controller.demo.report import as_json, show, went_well
+from controller.demo.report import as_json, as_table, show, went_well
 
 ACT = Act(PROMOTE, "promoted", 21.0, 6100, 0, 1200, 0, None, (Share(0.1, 0.100049, 900),), (), "promoted: 1.3.0")
 BACK = dataclasses.replace(ACT, name=ROLLBACK, outcome="rolled-back", bad_answers=9, seconds_to_rollback=1.23456)
@@ -49,8 +49,29 @@ def test_all_is_well_only_when_every_act_was_played_and_none_went_wrong():
 
 def test_the_table_shows_every_figure():
     text = shown(ALL)
-    for figure in ("6,100", "1,200", "9", "1.2 s", "10 % → 10.00 %", "rolled-back", "Every act went as it must."):
+    for figure in (
+        "6,100",
+        "1,200",
+        "9",
+        "1.2 s",
+        "where 10 % was wanted",
+        "10.00 %",
+        "rolled-back",
+        "Every act went as it must.",
+    ):
         assert figure in text, f"{figure} is not in the table"
+
+
+def test_the_table_fits_a_terminal():
+    out = io.StringIO()
+    Console(file=out, width=80).print(as_table(ALL))
+    for label in (
+        "failed requests that clients saw",
+        "first bad answer to its rollback",
+        "3 common cause",
+        "rolled-back",
+    ):
+        assert label in out.getvalue(), f"{label!r} would be cut or folded on a terminal of 80 columns"
 
 
 def test_what_went_wrong_is_said():
