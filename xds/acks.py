@@ -86,7 +86,8 @@ class Ledger:
         if interpretation.forgotten:
             self.repeat(interpretation.forgotten)
         if before is not None and (before.wildcard or before.names - after.names):
-            self._drop(frozenset(name for name in self.held if not after.covers(name)), group)
+            known = self.held.keys() | self.accepted.keys() | self._refused.keys()
+            self._drop(frozenset(name for name in known if not after.covers(name)), group)
 
     def claim(self, versions: Mapping[str, str]) -> None:
         """Take a client's word for what it has from an earlier stream."""
@@ -180,6 +181,8 @@ class Ledger:
         if answered is None:
             return None
         resources = answered.delivery.resources
+        if resources:
+            self._keep(answered.delivery.removed)
         self._refused = {**self._refused, **{resource.name: resource for resource in resources}}
         self.refusal = Refusal(
             node_id,
@@ -191,6 +194,18 @@ class Ledger:
             error,
         )
         return self.refusal
+
+    def _keep(self, names: tuple[str, ...]) -> None:
+        """Count in what was to be removed by a response that was refused for something else: it is removed apart."""
+        assert self.subscription is not None, "a client refuses what it asked for"
+        kept = {
+            name: self.accepted.get(name, Resource(self.type, name, "", b""))
+            for name in names
+            if self.subscription.covers(name)
+        }
+        if kept:
+            self.held = MappingProxyType({**self.held, **kept})
+            self.settled_on = None
 
     def reconsider(self, target: ResourceSet) -> frozenset[str]:
         """Return the names that stay refused; when one of them has changed, all are to be sent again.

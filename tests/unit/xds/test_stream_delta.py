@@ -176,3 +176,15 @@ def test_a_name_given_up_and_asked_for_again_while_it_was_on_its_way_is_known_to
     client.acks(EDS)
     assert client.takes(EDS).removed == ("a",), "the client goes on with a resource that is gone"
     client.hears_nothing()
+
+
+def test_a_removal_that_was_refused_along_with_something_bad_is_told_once_more(world, client):
+    world.serve(endpoints("a"), endpoints("b"))
+    client.subscribes(EDS, "a", "b")
+    client.takes(EDS, "a", "b")
+    world.serve(endpoints("b", "bad"))
+    assert client.hears(EDS, "b").removed == ("a",)
+    client.nacks(EDS, error="b is bad")
+    assert client.hears(EDS).removed == ("a",), "the client goes on with a resource that is gone"
+    client.nacks(EDS, error="whatever")
+    client.hears_nothing()
