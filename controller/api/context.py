@@ -51,9 +51,14 @@ class Pool(StrEnum):
     READ = "read"
     STEER = "steer"
     WAIT = "wait"
+    LISTEN = "listen"
 
 
-IN_POOL_MAX = {Pool.PROBE: 64, Pool.READ: 64, Pool.STEER: 64, Pool.WAIT: 256}
+IN_POOL_MAX = {Pool.PROBE: 64, Pool.READ: 64, Pool.STEER: 64, Pool.WAIT: 96, Pool.LISTEN: 128}
+"""Who waits listens to the same broadcast: together they stay below its own limit."""
+
+ENDLESS = frozenset({Pool.WAIT, Pool.LISTEN})
+"""Requests that take as long as what they wait for."""
 
 
 class Pools:

@@ -99,7 +99,6 @@ async def _listen(call: Call, _: Nothing) -> web.StreamResponse:
     with desk.context.broadcast.listen(after=ticker.after) as news:
         response = web.StreamResponse(headers={"Content-Type": MEDIA, "X-Accel-Buffering": "no"})
         await response.prepare(request)
-        await response.write(f"retry: {RETRY_MS}\n: news from now on\n\n".encode())
         await _stream(desk, response, ticker, news)
     return response
 
@@ -111,6 +110,7 @@ async def _stream(desk: Desk, response: web.StreamResponse, ticker: Ticker, news
             await response.write(b":\n\n")
 
     async def tell() -> None:
+        await response.write(f"retry: {RETRY_MS}\n\n".encode())
         async for item in news:
             await response.write(ticker.write(item))
 
@@ -132,7 +132,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         summary="What the controller decides, as it decides it",
         handle=_listen,
         asks=Nothing,
-        pool=Pool.WAIT,
+        pool=Pool.LISTEN,
         media=MEDIA,
         headers={LAST_ID_HEADER: {"type": "string", "maxLength": 64}},
     ),

@@ -15,7 +15,7 @@ from controller.runtime.driver import Driver
 from controller.settings.problem import RefusedError, field_name
 
 from .access import LOCAL, Right, admit
-from .context import DESK, Context, Desk, Pool
+from .context import DESK, ENDLESS, Context, Desk, Pool
 from .errors import BadRequestError, Fault, InputError, LateError, MediaTypeError, TooLargeError
 
 JSON = "application/json"
@@ -123,7 +123,7 @@ class Operation(Generic[A]):
         with desk.pools.enter(self.pool):
             actor = LOCAL if self.right is None else admit(request, self.right, desk.context.access()).name
             call = Call(desk, request, actor)
-            limit_s = None if self.pool is Pool.WAIT else ANSWER_TIMEOUT_S
+            limit_s = None if self.pool in ENDLESS else ANSWER_TIMEOUT_S
             try:
                 async with asyncio.timeout(limit_s):
                     reply = await self.handle(call, await self._read(request))

@@ -12,6 +12,7 @@ from pydantic import Field
 from adapters.port import Version
 from controller.errors import ConflictError, NotFoundError
 from controller.evolution.proposal import Proposal
+from controller.journal.errors import JournalError
 from controller.rollout.events import Approved, Rejected, Submitted, Superseded
 from controller.rollout.machine import step
 from controller.rollout.state import RESTING, UNSERVED, Phase, State
@@ -114,9 +115,16 @@ def _states(call: Call) -> list[State]:
 
 
 async def _find(call: Call, proposal: str) -> Known:
-    await call.desk.proposals.catch_up(call.context.journal)
+    """A proposal; one that an agent still knows needs no journal, so that a no is answered though the disk fails."""
+    trouble: JournalError | None = None
+    try:
+        await call.desk.proposals.catch_up(call.context.journal)
+    except JournalError as error:
+        trouble = error
     known = call.desk.proposals.find(proposal, _states(call))
     if known is None:
+        if trouble is not None:
+            raise trouble
         raise NotFoundError("There is no such proposal among the newest.", remedy="Look into the journal.")
     return known
 

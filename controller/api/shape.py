@@ -29,7 +29,7 @@ _IPV6 = "|".join(
 )
 _PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 _HOST = f"({_DOMAIN}|{_IPV4}|\\[({_IPV6})\\])"
-_DURATION = "[0-9]{1,4}(ms|s|m)|[0-9]{1,2}h"
+_DURATION = "[0-9]{1,6}(ms|s|m)|[0-9]{1,4}h|[0-9]{1,2}d"
 
 
 def _text(pattern: str, chars_max: int, **more: object) -> WithJsonSchema:
@@ -72,7 +72,7 @@ Url = Annotated[
 ]
 Digest = Annotated[str, Field(max_length=256, pattern="^[0-9A-Za-z@:./_+-]*$")]
 Reason = Annotated[str, Field(max_length=REASON_CHARS_MAX)]
-DurationS = Annotated[float, BeforeValidator(_read_duration), _text(_DURATION, 6, examples=["60s"])]
+DurationS = Annotated[float, BeforeValidator(_read_duration), _text(_DURATION, 8, examples=["60s"])]
 
 
 class Asked(BaseModel):

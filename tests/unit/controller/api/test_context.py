@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from controller.api.context import IN_POOL_MAX, Desk, Pool, Pools
+from controller.api.context import ENDLESS, IN_POOL_MAX, Desk, Pool, Pools
 from controller.api.errors import BusyError
+from controller.runtime.broadcast import LISTENERS_MAX
 
 
 def test_a_full_pool_refuses_and_a_left_place_is_free():
@@ -20,6 +21,10 @@ def test_a_full_pool_refuses_and_a_left_place_is_free():
     places[0].__exit__(None, None, None)
     with pools.enter(Pool.STEER):
         pass
+
+
+def test_listeners_leave_room_for_those_who_drain():
+    assert sum(IN_POOL_MAX[pool] for pool in ENDLESS) < LISTENERS_MAX, "browsers could keep a preStop hook out"
 
 
 async def test_patience_ends_when_the_api_stops():

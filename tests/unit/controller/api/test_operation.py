@@ -59,7 +59,7 @@ async def test_places_are_given_back(tmp_path):
         await at.ask("GET", "/v1/agents/nobody")
         response = await at.request("GET", "/v1/events")
         pools = at.client.app[DESK].pools
-        assert pools._inside[Pool.WAIT] == 1
+        assert pools._inside[Pool.LISTEN] == 1
         response.close()
         at.client.app[DESK].stop()
         await until(lambda: not any(pools._inside.values()))

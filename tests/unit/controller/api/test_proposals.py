@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from controller.evolution.gates import Gate
+from controller.journal.errors import JournalError
 from controller.rollout.state import Phase
 from tests.unit.controller.api.world import AGENT, CANDIDATE, PLAN, world
 
@@ -127,6 +128,21 @@ async def test_a_key_is_remembered_over_a_restart(tmp_path):
     async with world(tmp_path) as at:
         status, after = await at.ask("POST", "/v1/proposals", body, Idempotency_Key="build-17")
         assert (status, after["id"]) == (201, before["id"]), "a retry after a restart became a second proposal"
+
+
+async def test_a_no_is_carried_out_and_answered_though_the_journal_cannot_be_read(tmp_path, monkeypatch):
+    async with world(tmp_path) as at:
+        told = await at.at_first_step()
+
+        async def fails(*_: object, **__: object) -> None:
+            raise JournalError("the disk is gone")
+
+        monkeypatch.setattr(at.journal, "read", fails)
+        monkeypatch.setattr(at.journal, "last", fails)
+        status, told = await at.ask("POST", f"/v1/proposals/{told['id']}/reject", {})
+        assert (status, told["phase"]) == (200, "rolling-back"), "a reviewer believes that their no was not heard"
+        status, problem = await at.ask("GET", "/v1/proposals/p0")
+        assert (status, problem["code"]) == (503, "journal-unavailable")
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ GOOD = {
     Url: ["http://x/drain", "https://agent.internal:8443/a/b?c=d", "http://[::1]:9/"],
     Name: ["a", "code-assistant"],
     Build: ["1.2.3", "1.3.0-rc.1+b7"],
-    DurationS: ["500ms", "60s", "5m", "1h"],
+    DurationS: ["500ms", "60s", "5m", "1h", "7d", "399999ms"],
 }
 BAD = {
     Endpoint: ["", "x", ":80", "x:0", "x:65536", "::1:80", "[::1::2]:80", "http://x:1", "10.0.0.256:1", "x:80\n"],
     Url: ["", "x", "ftp://x", "http://", "http://a b/", "http://x/#y", "http://u:p@x/", "http://x/\n"],
     Name: ["", "-a", "A", "a" * 64, "a\n"],
     Build: ["", "-1", "1 2", "1\n"],
-    DurationS: ["", "60", "1d", "1.5s", "-1s", "60s\n"],
+    DurationS: ["", "60", "1w", "1.5s", "-1s", "60s\n"],
 }
 
 

@@ -185,3 +185,13 @@ async def test_close_says_what_is_lost_and_closes_all_the_same(store):
     with pytest.raises(JournalFullError):
         await journal.close()
     Journal.open(store.path).close()
+
+
+async def test_the_time_of_every_write_is_heard(store):
+    heard = []
+    journal = AsyncJournal(store, on_append=heard.append)
+    await add(journal, 1)
+    await add(journal, 2)
+    await journal.close()
+    assert len(heard) == 2, "nobody would see that the disk gets slow"
+    assert all(took_s >= 0 for took_s in heard)
