@@ -2,8 +2,8 @@
 
 Two kinds of records carry an agent's life. A ``transition`` holds an event and the whole state that came of it, so that
 the newest one is enough to go on from, and all of them together can be replayed and compared. ``evidence`` holds the
-new counts of one look at the gateways, written before they are judged, so that the same e-values come out again; when
-a watch begins, and every ``CHECKPOINT_EVERY`` looks, it is a checkpoint: the whole state, the agent's and the judge's.
+new counts of one look at the gateways, written before they lead to anything, so that the same e-values come out again;
+when a watch begins, and every ``CHECKPOINT_EVERY`` looks, it is a checkpoint: the state of agent and judge, whole.
 
 Each record names the checkpoint before it, and a restart reads from there on. It trusts no other number: a rollback may
 reach the disk long after it was carried out, so nobody can say beforehand which transition a look comes after.

@@ -30,9 +30,10 @@ from controller.journal.transitions import (
 from controller.rollout import commands as do
 from controller.rollout import events
 from controller.rollout.machine import step, unfinished
-from controller.rollout.state import RESTING, Phase, State, new_state
+from controller.rollout.state import RESTING, State, new_state
 
 from .hands import Hands, Looked, Surroundings
+from .haste import goes_back
 from .profile import Profile
 from .traffic import Traffic
 from .watch import Watch, blocks_of, watched
@@ -49,7 +50,7 @@ CONTROLLER = "controller"
 
 
 DISK_PATIENCE_S = 2.0
-"""How long the answer to an operator's rollback waits to be durable; the rollback itself waits for nothing."""
+"""A disk that takes longer has failed. What it was given it may still write: a restart then goes on from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,6 @@ class Driver:
             await self._take(event)
         except JournalError as error:
             log.error("%s: %s waits: %s", self.profile.agent, type(event).__name__, error)  # noqa: TRY400 - no fault of ours
-            self._write_again_at_s = self.around.now_s() + JOURNAL_RETRY_S
             if retry:
                 self._unwritten.append(event)
 
@@ -221,7 +221,7 @@ class Driver:
             self._become(after, wanted)
             self._write_late(body, actor, event.now_s)
         else:
-            await self.around.journal.append(self.profile.agent, TRANSITION, body, actor=actor, at_s=event.now_s)
+            await self._append(TRANSITION, body, actor, event.now_s)
             self._become(after, wanted)
         await self._follow_watch(before)
         if _rests(after) and not _rests(before):
@@ -237,6 +237,24 @@ class Driver:
             self.traffic.confirmed(gateway, after.split, now_s)
         self.traffic.forget(before.gateways - after.gateways)
         self.hands.carry_out(wanted, self.state)
+
+    async def _append(self, kind: str, body: Mapping[str, JSON], actor: str, at_s: float) -> Record:
+        """Write down what may be done once that is on disk. One that fails is left alone for a moment.
+
+        Raises:
+            InvalidError: the record is outside its limits.
+            JournalError: the disk fails, or does not answer.
+        """
+        if self.around.now_s() < self._write_again_at_s:
+            raise JournalError("The journal failed a moment ago.", remedy=ASK_AGAIN)
+        try:
+            async with asyncio.timeout(DISK_PATIENCE_S):
+                return await self.around.journal.append(self.profile.agent, kind, body, actor=actor, at_s=at_s)
+        except (JournalError, TimeoutError) as error:
+            self._write_again_at_s = self.around.now_s() + JOURNAL_RETRY_S
+            if isinstance(error, JournalError):
+                raise
+            raise JournalError("The journal's disk does not answer.", remedy="Look at the disk.") from error
 
     def _write_late(self, body: Mapping[str, JSON], actor: str, at_s: float) -> None:
         """Write down what is done already. That it cannot be is told, and stops nothing."""
@@ -261,7 +279,7 @@ class Driver:
         return self.traffic.in_flight(version, self.state.gateways, self._confirmed_at_s)
 
     async def _weigh(self, looked: Looked) -> None:
-        """Count what is new, write it down, judge it, and say what has changed."""
+        """Count what is new, judge it, write it down, and act upon it. A breach does not wait for the second last."""
         now_s, whom = self.around.now_s(), watched(self.state)
         if looked.gateway not in self.state.gateways:
             return
@@ -271,21 +289,28 @@ class Driver:
         if self.watch.judged is None:
             return
         found = blocks_of(new, whom)
-        written = not self.watch.moves(found, now_s) or await self._write_look(found, now_s)
+        moves = self.watch.moves(found, now_s)
         assessment = self.watch.weigh(found, now_s)
+        if assessment is not None and assessment.verdict is Verdict.BREACH:
+            await self._heed(assessment, now_s)
+            return
+        written = not moves or await self._write_look(found, now_s)
+        if assessment is not None:
+            await self._heed(assessment, now_s)
         if not written or self._looks >= CHECKPOINT_EVERY:
             await self._checkpoint()
-        if assessment is not None and assessment.verdict is not self.state.verdict:
-            await self._heed(assessment, now_s)
 
     async def _heed(self, assessment: Assessment, now_s: float) -> None:
+        """Say what has changed."""
+        if assessment.verdict is self.state.verdict:
+            return
         judged = events.Judged(now_s=now_s, verdict=assessment.verdict, detail=why(assessment))
         await self._take_or_keep(judged, retry=False)
 
     async def _heed_what_was_found(self) -> None:
-        """A breach that was found and not acted upon before a restart comes before any gateway is asked for more."""
+        """What a restart finds comes before any gateway is asked for more: a breach, or that nobody has looked."""
         found = self.watch.assessment
-        if found is not None and found.verdict is Verdict.BREACH:
+        if found is not None and found.verdict in (Verdict.BREACH, Verdict.NO_DATA):
             await self._heed(found, self.around.now_s())
 
     async def _follow_watch(self, before: State) -> None:
@@ -300,7 +325,7 @@ class Driver:
             await self._checkpoint()
 
     async def _write_look(self, found: Mapping[Indicator, Block], now_s: float) -> bool:
-        """Write a look before it is judged. Without a checkpoint to stand on it would mean nothing."""
+        """Write a look before it leads to anything. Without a checkpoint to stand on it would mean nothing."""
         self._looks += 1
         return (
             bool(self._judge_seq)
@@ -320,7 +345,7 @@ class Driver:
     async def _write_evidence(self, body: Mapping[str, JSON], now_s: float) -> Record | None:
         """Evidence that cannot be written is judged all the same: a breach must not wait for a disk."""
         try:
-            return await self.around.journal.append(self.profile.agent, EVIDENCE, body, actor=CONTROLLER, at_s=now_s)
+            return await self._append(EVIDENCE, body, CONTROLLER, now_s)
         except (JournalError, InvalidError) as error:
             log.warning("%s: evidence was not written down: %s", self.profile.agent, error)
             return None
@@ -364,16 +389,3 @@ class Driver:
 
 def _rests(state: State) -> bool:
     return state.phase in RESTING and not state.serves_candidate
-
-
-def goes_back(before: State, after: State) -> bool:
-    """Whether a change only takes traffic away from the candidate: that is never held up by a disk."""
-    if after.phase is Phase.ROLLING_BACK or (
-        after.phase is Phase.ROLLED_BACK and before.phase is not Phase.ROLLED_BACK
-    ):
-        return True
-    returned = before.previous is not None and after.previous is None and after.stable == before.previous
-    lowered = after.split != before.split and (
-        after.split.candidate_bp <= before.split.candidate_bp and after.split.mirror_bp <= before.split.mirror_bp
-    )
-    return returned or (lowered and after.stable == before.stable)

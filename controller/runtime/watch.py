@@ -105,7 +105,8 @@ class Watch:
     def restore(self, record: Mapping[str, Any], looks: Looks, now_s: float) -> None:
         """Come to where :meth:`to_record` and the looks since had come, e-values to the bit.
 
-        The no-data clocks start anew: what went unseen while nobody looked is not the candidate's silence.
+        The no-data clocks have gone on: after a long absence the verdict is ``no-data`` until the candidate is seen
+        again, or a step would be left on what was true before nobody looked.
         """
         if self.judge is None:
             return
@@ -115,7 +116,6 @@ class Watch:
         )
         for at_s, found in looks:
             self.judged = self.judge.update(self.judged, found, at_s)
-        self.judged = self.judge.resume(self.judged, now_s)
         self.assessment = self.judge.assess(self.judged, now_s)
 
 

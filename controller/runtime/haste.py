@@ -1,0 +1,26 @@
+"""What is done before it is written down. Pure."""
+
+from __future__ import annotations
+
+from controller.analysis.verdict import Verdict
+from controller.rollout.state import Phase, State
+
+
+def goes_back(before: State, after: State) -> bool:
+    """Whether a change only takes traffic, or trust, away from the candidate: that is never held up by a disk."""
+    if after.phase is Phase.ROLLING_BACK or (
+        after.phase is Phase.ROLLED_BACK and before.phase is not Phase.ROLLED_BACK
+    ):
+        return True
+    returned = before.previous is not None and after.previous is None and after.stable == before.previous
+    lowered = after.split != before.split and (
+        after.split.candidate_bp <= before.split.candidate_bp and after.split.mirror_bp <= before.split.mirror_bp
+    )
+    return returned or (after.stable == before.stable and (lowered or _doubts(before, after)))
+
+
+def _doubts(before: State, after: State) -> bool:
+    """Whether nothing moves but the verdict, and not for the better. Unheard, the old one would let the step end."""
+    worse = before.verdict is Verdict.HEALTHY or after.verdict in (Verdict.NO_DATA, Verdict.COMMON_CAUSE)
+    stays = after.split == before.split and after.phase in (before.phase, Phase.PAUSED)
+    return stays and worse and after.verdict is not before.verdict
