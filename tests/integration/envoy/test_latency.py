@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from adapters.envoy.gateway import EnvoyGateway, EnvoyOptions
-from adapters.port import Applied, Assignment, GatewayError, Route, Split, Version
+from adapters.port import ALL_STABLE, Applied, Assignment, GatewayError, Route, Split, Version
 from xds.server import XdsServer
 
 WAIT_S = 30.0
@@ -81,11 +81,11 @@ class Edge:
         self.url = f"http://127.0.0.1:{port}"
         self._changed = changed
 
-    async def apply(self, stable, *, candidate=None, candidate_bp=0, draining=(), limits_s=(LIMIT_S,)):
+    async def apply(self, stable, *, candidate=None, split=ALL_STABLE, draining=(), limits_s=(LIMIT_S,), **more):
         versions = [Version(agent.version, (agent.endpoint,)) if agent else None for agent in (stable, candidate)]
         drained = tuple(Version(agent.version, (agent.endpoint,)) for agent in draining)
         assignment = Assignment(
-            "a", Route(), versions[0], versions[1], Split(candidate_bp), drained, latency_limits_s=limits_s
+            "a", Route(), versions[0], versions[1], split, drained, latency_limits_s=limits_s, **more
         )
         receipt = await self.gateway.apply(assignment, timeout_s=WAIT_S)
         assert receipt.outcome is Applied.CONFIRMED, f"Envoy did not take it: {receipt}"
@@ -149,9 +149,10 @@ async def ask(client, url, path="/answer", method="GET"):
         return response.status, await response.text()
 
 
-async def test_slow_answers_are_counted_exactly_and_per_version(edge, start_agent, client):
+@pytest.mark.parametrize("dead_man_s", [None, WAIT_S])
+async def test_slow_answers_are_counted_exactly_and_per_version(edge, start_agent, client, dead_man_s):
     fast, slow = await start_agent("1.2.3"), await start_agent("1.3.0", SLOW_S)
-    await edge.apply(fast, candidate=slow, candidate_bp=5_000)
+    await edge.apply(fast, candidate=slow, split=Split(5_000), dead_man_s=dead_man_s)
     answers = Counter(await asyncio.gather(*(ask(client, edge.url) for _ in range(200))))
     assert answers.keys() == {(200, "1.2.3"), (200, "1.3.0")}
     await edge.until(fast, (answers[200, "1.2.3"], 0))
@@ -198,6 +199,21 @@ async def test_a_client_that_leaves_early_is_no_event(edge, start_agent, client)
     stable.release.set()
     assert await ask(client, edge.url) == (200, "1.2.3")
     await edge.until(stable, (1, 0), indicator=f"latency_over:{WAIT_S:g}s")
+
+
+async def test_copies_are_seen_by_nobody(edge, start_agent, client):
+    """Why settings refuse a latency objective where the strategy is to mirror."""
+    stable, copied = await start_agent("1.2.3"), await start_agent("1.3.0")
+    await edge.apply(stable, candidate=copied, split=Split(mirror_bp=10_000))
+    async with client.get(edge.url + "/stream") as response:
+        await copied.begun.wait()
+        await edge.until(stable, (1, 0))
+        copied.release.set()
+        stable.release.set()
+        await response.read()
+    assert await ask(client, edge.url) == (200, "1.2.3")
+    await edge.until(stable, (2, 0))
+    assert await edge.counts(copied) == (0, 0)
 
 
 async def test_no_request_fails_when_the_log_is_switched_on_and_older_streams_end_at_the_drain_time(
