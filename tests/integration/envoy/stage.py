@@ -1,4 +1,4 @@
-"""A controller in this process, agents that remember, and clients that count: what a test on a real Envoy plays with."""
+"""A controller in this process, agents that remember, clients that count: what tests on a real Envoy play with."""
 
 import asyncio
 import contextlib
@@ -203,6 +203,7 @@ class Agent:
 
     name: str
     port: int = 0
+    address: str = "127.0.0.1"
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     trailer: dict[str, str] = field(default_factory=dict)
@@ -267,7 +268,7 @@ async def acting(name: str, **behaviour) -> AsyncIterator[Agent]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", agent.port).start()
+        await web.TCPSite(runner, agent.address, agent.port).start()
         agent.port = runner.addresses[0][1]
         yield agent
     finally:
@@ -367,7 +368,7 @@ async def echoing(name: str) -> AsyncIterator[str]:
     """Serve the fastest agent there is; its endpoint."""
     server = await asyncio.get_running_loop().create_server(lambda: _Echo(name), "127.0.0.1", 0)
     async with server:
-        yield "127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 async def flood(listen: str, requests: int, batch: int = 100) -> Counter[str]:

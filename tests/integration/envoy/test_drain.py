@@ -82,12 +82,10 @@ async def test_what_is_open_at_the_deadline_is_reported_as_cut(tmp_path, start_e
         async with client.get(f"http://{listen}/stream") as stream:
             await first_event(stream)
             await stage.until(lambda: stage.in_flight("1.1") == 1, "the stream is seen in flight")
-            heard = []
             with stage.app.broadcast.listen() as news:
                 await stage.ask(events.RollbackAsked)
                 await stage.phase(Phase.ROLLED_BACK)
-                async for item in until_drained(news):
-                    heard.append(item)
+                heard = [item async for item in until_drained(news)]
             assert any("1.1" in item.text and "1 still in flight" in item.text for item in heard), (
                 f"nobody was told of the stream that was cut: {[item.text for item in heard]}"
             )

@@ -1,7 +1,5 @@
 """Splits as clients get them: the share that was asked for, and never a failed request on the way."""
 
-import asyncio
-
 import pytest
 from scipy.stats import binom
 
