@@ -29,6 +29,8 @@ LISTENERS_CACHED_MAX = 1_024
 
 CONTROLLER_CLUSTER = "turnout"
 """The static cluster by which an Envoy's bootstrap reaches the controller (gateway-configs/envoy/bootstrap.yaml)."""
+AGE_FORMAT = "%DURATION%"
+"""In milliseconds; also of a request that goes on."""
 LOG_BUFFER_BYTES = 64 * 1024
 """An Envoy's worker sends its entries when it has so many, about 160, or when the interval is over."""
 
@@ -145,7 +147,7 @@ def _access_log(value: LatencyLog) -> accesslog.AccessLog:
             buffer_size_bytes=LOG_BUFFER_BYTES,
             custom_tags=[
                 tracing.CustomTag(tag=VERSION_TAG, metadata=version),
-                tracing.CustomTag(tag=AGE_TAG, value="%DURATION%"),
+                tracing.CustomTag(tag=AGE_TAG, value=AGE_FORMAT),
             ],
         )
     )

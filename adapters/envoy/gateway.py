@@ -31,7 +31,7 @@ from adapters.port import (
 from xds.access_logs import AccessLog
 from xds.errors import XdsError
 from xds.load_reports import LoadReport
-from xds.resources import ApiListener, LatencyLog, Listener, Resource
+from xds.resources import ApiListener, LatencyLog, Listener, Resource, ResourceType
 from xds.server import XdsServer
 
 from .addresses import AddressBook, Resolve, look_up
@@ -53,6 +53,8 @@ CAPABILITIES = Capabilities(
     proves_effect=True,
     reports_latency=True,
 )
+
+LISTENERS = ResourceType.LISTENER.label
 
 REFRESHES_PER_DEAD_MAN = 3
 """How often endpoints that go stale are sent again within their time to live."""
@@ -123,6 +125,7 @@ class EnvoyGateway:
         self._tallies = Tallies()
         self._latencies = Latencies()
         self._latency_limit_s = 0.0
+        self._log_refusal = ""
         self._refresher: asyncio.TimerHandle | None = None
 
     # --- applying -----------------------------------------------------------------------------------------------------
@@ -150,6 +153,8 @@ class EnvoyGateway:
         problems = await self._book.learn(_endpoints(assignment))
         self._sweep()
         answer = await self._apply(assignment, problems, started_s + timeout_s)
+        if answer.outcome is Applied.REFUSED and (words := self._log_refused()):
+            answer = await self._without_log(assignment, problems, started_s + timeout_s, words)
         if answer.outcome is Applied.REFUSED:
             log.warning("%s: %s was refused: %s", self.name, assignment.agent, answer.detail)
         return Receipt(self.name, answer.outcome, assignment.split, answer.detail, self._now_s() - started_s)
@@ -208,9 +213,29 @@ class EnvoyGateway:
         Envoys close the connections that they have, streams included, at the end of their drain time.
         """
         limit_s = max((limit_s for entry in assignments for limit_s in entry.latency_limits_s), default=0.0)
-        if limit_s > self._latency_limit_s:
+        if limit_s > self._latency_limit_s and not self._log_refusal:
             self._latency_limit_s = limit_s
             self._offering.listen(_listeners(self.name, self._options, limit_s))
+
+    def _log_refused(self) -> str:
+        """A node's words about a listener that has an access log, if it refuses that; else nothing."""
+        if not self._latency_limit_s:
+            return ""
+        told = (told for node in self._server.nodes(self.name) for told in node.types)
+        return next((status.error for status in told if status.type == LISTENERS and status.error), "")
+
+    async def _without_log(self, wanted: Assignment, problems: list[str], ends_s: float, words: str) -> Answer:
+        """Offer the listener without its access log: the way back must not wait for an Envoy that cannot log."""
+        limit_s, self._latency_limit_s = self._latency_limit_s, 0.0
+        self._offering.listen(_listeners(self.name, self._options))
+        answer = await self._apply(wanted, problems, ends_s)
+        if answer.outcome is Applied.REFUSED:  # the log was not what it minds
+            self._latency_limit_s = limit_s
+            self._offering.listen(_listeners(self.name, self._options, limit_s))
+        else:
+            self._log_refusal = words
+            log.error("%s: no latency is reported, because its access log was refused: %s", self.name, words)
+        return answer
 
     def _has_address(self, version: Version) -> bool:
         return any(endpoint in self._book.addresses for endpoint in version.endpoints)
@@ -317,7 +342,9 @@ class EnvoyGateway:
     async def status(self) -> GatewayStatus:
         """Who is connected."""
         nodes = tuple(sorted(node.id for node in self._server.nodes(self.name) if node.streams))
-        detail = "" if nodes else f"no Envoy with node.cluster {self.name!r} is connected"
+        detail = f"no latency is reported: {self._log_refusal}" if self._log_refusal else ""
+        if not nodes:
+            detail = f"no Envoy with node.cluster {self.name!r} is connected"
         return GatewayStatus(self.name, "envoy", reachable=bool(nodes), detail=detail, nodes=nodes)
 
     async def remove(self, agent: str) -> None:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from adapters.envoy.gateway import EnvoyGateway, EnvoyOptions
 from adapters.port import ALL_STABLE, Applied, Assignment, GatewayError, Route, Split, Version
+from xds import listeners
 from xds.server import XdsServer
 
 WAIT_S = 30.0
@@ -240,6 +241,20 @@ async def test_no_request_fails_when_the_log_is_switched_on_and_older_streams_en
     assert answers.keys() == {(200, "1.2.3")}, f"requests failed: {answers}"
     before, _ = await edge.counts(stable)
     assert before > 0, "the log that was switched on says nothing"
+
+
+async def test_an_envoy_that_cannot_log_is_still_guided_and_its_gateway_says_so(edge, start_agent, client, monkeypatch):
+    stable, candidate = await start_agent("1.2.3"), await start_agent("1.3.0")
+    await edge.apply(stable, limits_s=())
+    monkeypatch.setattr(listeners, "AGE_FORMAT", "%NO_SUCH_THING%")  # as an older Envoy sees it
+    await edge.apply(stable, candidate=candidate, split=Split(10_000))
+    assert await ask(client, edge.url) == (200, "1.3.0")
+    status = await edge.gateway.status()
+    assert status.reachable
+    assert "no latency is reported" in status.detail
+    assert "NO_SUCH_THING" in status.detail, f"not Envoy's words: {status.detail}"
+    await edge.apply(stable, limits_s=(LIMIT_S, WAIT_S))
+    assert await ask(client, edge.url) == (200, "1.2.3"), "the way back waited for a log"
 
 
 SETTINGS = """\
