@@ -30,6 +30,9 @@ START_DEADLINE_S = 20.0
 """A process that is not ready after this long will not be."""
 
 READY = re.compile(r"is ready: (?P<url>http://\S+) xds://\S+:(?P<xds_port>\d+)")
+PYTHON = (sys.executable, "-P")
+"""This Python, without the present folder on its path: another `controller` may lie there."""
+
 RUN = "from controller.cli.main import main; main()"
 """The console script, whether or not it is on the path."""
 
@@ -112,7 +115,7 @@ class Performance:
     # --- starting -----------------------------------------------------------------------------------------------------
 
     async def _start_agents(self, children: Children) -> tuple[Child, Mapping[str, int]]:
-        argv = [sys.executable, "-m", "controller.demo.agent", scene.cast(self._seed).to_json()]
+        argv = [*PYTHON, "-m", "controller.demo.agent", scene.cast(self._seed).to_json()]
         agents = await children.start("agents", argv, piped=True)
         return agents, json.loads(await _first_line(agents))["ports"]
 
@@ -123,7 +126,7 @@ class Performance:
         config.write_text(scene.settings(self._gateway.spec(addresses), ports))
         places = ["--config", str(config), "--state-dir", str(self._folder / "state")]
         doors = ["--http", "127.0.0.1:0", "--xds", "127.0.0.1:0"]
-        argv = [sys.executable, "-c", RUN, "run", *places, *doors]
+        argv = [*PYTHON, "-c", RUN, "run", *places, *doors]
         controller = await children.start("controller", argv, piped=True)
         line = await _first_line(controller)
         found = READY.search(line)
