@@ -57,6 +57,9 @@ class NopGateway:
         names = [version.name for version in assignment.versions] if assignment else []
         return Observation(self.name, agent, "nop", MappingProxyType({}), dict.fromkeys(names, 0))
 
+    async def cut(self, agent: str, version: str) -> None:
+        """Nothing was in flight."""
+
     async def remove(self, agent: str) -> None:
         """Forget it."""
         self._assignments.pop(agent, None)

@@ -335,6 +335,9 @@ class Adapter(Protocol):
     async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:
         """Make the gateway take the assignment, and wait until it is confirmed, refused, or ``timeout_s`` has passed.
 
+        Shares are raised before others are lowered, and never all of them are zero. Where everything goes to stable,
+        whatever holds sessions on the candidate (cookies, stick tables) is broken too.
+
         What was asked for stays wanted after a timeout: a gateway that comes back later still gets it.
         Trouble with the gateway is an outcome of the receipt, not an exception.
         """
@@ -346,6 +349,13 @@ class Adapter(Protocol):
 
     async def observe(self, agent: str) -> Observation:
         """Read the cumulative counters. Raises :class:`GatewayError` when they cannot be read."""
+        ...
+
+    async def cut(self, agent: str, version: str) -> None:
+        """End what is still in flight on a version that takes nothing new, where ``capabilities.cuts_streams``.
+
+        Raises :class:`GatewayError` when it cannot be done; elsewhere it does nothing.
+        """
         ...
 
     async def remove(self, agent: str) -> None:

@@ -347,6 +347,9 @@ class EnvoyGateway:
             detail = f"no Envoy with node.cluster {self.name!r} is connected"
         return GatewayStatus(self.name, "envoy", reachable=bool(nodes), detail=detail, nodes=nodes)
 
+    async def cut(self, agent: str, version: str) -> None:
+        """An Envoy cannot cut one version's streams: the agent must end them itself (see its drain URL)."""
+
     async def remove(self, agent: str) -> None:
         """Take the agent's routes and clusters away."""
         for known in (self._wanted, self._applied, self._refused):

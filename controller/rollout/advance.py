@@ -22,7 +22,7 @@ from .events import (
 )
 from .plan import WhenUndecided
 from .refusal import Refusal
-from .retreat import Outcome, applied, go_back, last_change, on_keep_over, settle, start_drain
+from .retreat import Outcome, applied, confirm_return, go_back, last_change, on_keep_over, start_drain
 from .state import Phase, Rollout, State, Timer
 
 # --- moves ------------------------------------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ def on_reached(state: State, event: CandidateReached) -> Outcome:
 
 def on_confirmed(state: State, event: Confirmed) -> Outcome:
     """A gateway follows this revision. What that means depends on the phase."""
-    if event.revision != state.revision or event.gateway not in state.gateways:
+    if event.revision != state.revision or event.gateway not in state.gateways - state.confirmed:
         return state, ()
     state = replace(state, confirmed=state.confirmed | {event.gateway})
     match state.phase:
@@ -266,7 +266,7 @@ def on_confirmed(state: State, event: Confirmed) -> Outcome:
         case Phase.HEALTH_CHECK | Phase.PROMOTING:
             return confirm_step(state, event.now_s)
         case Phase.ROLLING_BACK:
-            return settle(state)
+            return confirm_return(state)
         case _:
             return state, ()
 

@@ -90,6 +90,15 @@ def settle(state: State) -> Outcome:
     return state, (Apply(state.revision), Announce("rolled-back", rollout.reason))
 
 
+def confirm_return(state: State) -> Outcome:
+    """Say it when the last gateway has confirmed a rollback: from here on nobody new meets the candidate."""
+    if not state.all_confirmed:
+        return state, ()
+    said = Announce("confirmed", f"every gateway follows {state.split}")
+    state, commands = settle(state)
+    return state, (said, *commands)
+
+
 # --- handlers ---------------------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 OBSERVE_TIMEOUT_S = 5.0
 LEAVE_TIMEOUT_S = 10.0
+CUT_TIMEOUT_S = 5.0
 LEAVE_RETRY_S = 5.0
 
 
@@ -171,9 +172,21 @@ class Hands:
         cut = await watch_drain(
             version, deadline_at_s, call=around.call_drain_url, in_flight=self._in_flight, now_s=around.now_s
         )
+        if cut != 0:
+            await self._cut(version)
         await self._tell(
             events.Drained(now_s=around.now_s(), version_name=version.name, deadline_at_s=deadline_at_s, cut=cut)
         )
+
+    async def _cut(self, version: Version) -> None:
+        """Time is up: the gateways that can end what is still in flight."""
+        for link in self.links.values():
+            if link.adapter.capabilities.cuts_streams:
+                try:
+                    async with asyncio.timeout(CUT_TIMEOUT_S):
+                        await link.adapter.cut(self.profile.agent, version.name)
+                except (GatewayError, TimeoutError) as error:
+                    log.warning("%s: what is in flight on %s was not cut: %s", link.adapter.name, version.name, error)
 
     def _announce(self, what: str, text: str, state: State) -> None:
         log.info("%s: %s: %s", state.agent, what, text)

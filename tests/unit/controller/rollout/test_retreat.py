@@ -33,6 +33,14 @@ def test_a_rollback_is_over_only_when_every_gateway_has_confirmed_it():
     assert play.phase is Phase.ROLLED_BACK
 
 
+def test_it_is_said_once_when_the_last_gateway_has_confirmed_the_way_back():
+    play = play_to(Phase.ROLLING_BACK).confirm("edge")
+    last = e.Confirmed(now_s=play.now_s, gateway="inner", revision=play.state.revision)
+    play >> last
+    play << Announce("confirmed", "every gateway follows 0 % candidate")
+    play.ignores(last)
+
+
 def test_a_gateway_that_is_gone_for_good_can_be_taken_out_of_a_rollback():
     play = play_to(Phase.ROLLING_BACK).confirm("edge").drained() >> settings(OLD, "edge")
     play.confirm()
