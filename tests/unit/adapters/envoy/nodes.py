@@ -1,0 +1,85 @@
+"""Envoys that need no Envoy: they take every snapshot, or refuse it, or do not answer."""
+
+import asyncio
+from collections.abc import Callable
+
+from adapters.port import Assignment, Route, Split, Version
+from xds.acks import Refusal
+from xds.cache import Cache
+from xds.resources import ResourceType, Snapshot
+from xds.roster import Confirmation, NodeStatus
+
+STABLE = Version("1.0", ("127.0.0.1:3000",))
+CANDIDATE = Version("1.1", ("127.0.0.1:3001",))
+BAD = Version("bad", ("127.0.0.1:3002",))
+
+
+def wanted(candidate_bp: int = 0, *, agent: str = "bot", candidate: Version | None = CANDIDATE, **more) -> Assignment:
+    """An assignment of an agent that has a path of its own."""
+    facts = {"route": Route(("*",), f"/{agent}"), "stable": STABLE, "split": Split(candidate_bp), **more}
+    return Assignment(agent, candidate=candidate, **facts)
+
+
+def cluster_of(snapshot: Snapshot, name: str) -> bytes | None:
+    found = snapshot.sets[ResourceType.ENDPOINTS].resources.get(name)
+    return found.body if found else None
+
+
+def minds_version(name: str) -> Callable[[Snapshot], list[tuple[str, str, str]]]:
+    """Refuses endpoint sets that hold a version of this name."""
+
+    def minds(snapshot: Snapshot) -> list[tuple[str, str, str]]:
+        held = snapshot.sets[ResourceType.ENDPOINTS].resources.values()
+        return [("eds", each.name, f"{each.name} is not to my taste") for each in held if name.encode() in each.body]
+
+    return minds
+
+
+class FakeNode:
+    """One Envoy.
+
+    Attributes:
+        minds: what it refuses of a snapshot: (type, resource, words).
+        frozen: it does not answer.
+    """
+
+    def __init__(self, node_id: str, minds=lambda snapshot: [], *, frozen: bool = False, since_s: float = 0.0) -> None:
+        self.id = node_id
+        self.minds = minds
+        self.frozen = frozen
+        self.since_s = since_s
+        self.confirmed_generation = 0
+        self.asked = 0
+        self.taken: list[Snapshot] = []
+
+
+class FakeServer:
+    """An xDS server with these nodes in every group."""
+
+    def __init__(self, *nodes: FakeNode) -> None:
+        self.cache = Cache()
+        self.present = list(nodes)
+        self.interval_s: dict[str, float] = {}
+
+    def set_load_report_interval(self, group: str, interval_s: float) -> None:
+        self.interval_s[group] = interval_s
+
+    def nodes(self, group: str) -> tuple[NodeStatus, ...]:
+        return tuple(NodeStatus(n.id, group, 1, n.since_s, n.confirmed_generation, ()) for n in self.present)
+
+    async def confirmed(self, group: str, generation: int, timeout_s: float) -> Confirmation:
+        await asyncio.sleep(0)
+        snapshot, newest = self.cache.snapshot(group), self.cache.group(group).generation
+        confirmed, pending, refusals = [], [], []
+        for node in self.present:
+            node.asked += 1
+            if node.frozen:
+                pending.append(node.id)
+                continue
+            minded = node.minds(snapshot)
+            refusals += [Refusal(node.id, group, type_, newest, "v", (name,), words) for type_, name, words in minded]
+            if not minded:
+                node.confirmed_generation = newest
+                node.taken.append(snapshot)
+                confirmed.append(node.id)
+        return Confirmation(group, generation, tuple(confirmed), tuple(pending), tuple(refusals))
