@@ -11,6 +11,7 @@ from controller.journal.errors import JournalFullError
 from controller.journal.records import GENESIS, Body, Draft, Record, chain, draft
 from controller.journal.transitions import EVIDENCE, TRANSITION
 
+from .clock import passes
 from .gateway import Point
 from .law import Law
 
@@ -129,10 +130,10 @@ class SimJournal:
             self._begin()
 
     async def read(self, agent: str | None = None, *, after_seq: int = 0, limit: int = 1000) -> list[Record]:
-        await asyncio.sleep(0.001)
+        await passes(0.001)
         newer = self._disk.records[after_seq:]
         return [record for record in newer if agent in (None, record.agent)][:limit]
 
     async def last(self, agent: str | None = None) -> Record | None:
-        await asyncio.sleep(0.001)
+        await passes(0.001)
         return next((record for record in reversed(self._disk.records) if agent in (None, record.agent)), None)

@@ -61,7 +61,7 @@ class Operators:
     async def _ask(self, driver: Driver, event: e.OperatorEvent) -> State | None:
         """The new state; None when it was refused, or when the controller died before it answered."""
         world, life = self._world, self._world.life
-        name = type(event).__name__
+        name, changes = type(event).__name__, driver.state.changes
         world.note(f"asks {name}")
         try:
             async with asyncio.timeout(60.0):
@@ -75,14 +75,14 @@ class Operators:
         if life is not world.life or not life.alive:
             return None
         world.note(f"{name} is done")
-        self._check_kept(event, state)
+        self._check_kept(event, state, changed=state.changes != changes)
         return state
 
-    def _check_kept(self, event: e.OperatorEvent, state: State) -> None:
+    def _check_kept(self, event: e.OperatorEvent, state: State, *, changed: bool) -> None:
         """What was answered is on disk; only what goes back may still wait for one that is full or slow."""
         world = self._world
         kept = world.law.durable_state
-        waits = isinstance(event, (*HURRIED, e.SplitSet)) and world.life.journal.busy
+        waits = world.life.journal.busy and (not changed or isinstance(event, (*HURRIED, e.SplitSet)))
         world.law.insist(
             waits or (kept is not None and kept["changes"] >= state.changes) or not state.changes,
             f"{type(event).__name__} was answered, and a restart would not know of it",

@@ -42,7 +42,7 @@ def a_breach_only_pauses() -> contextlib.AbstractContextManager[object]:
 
 
 def missing_data_passes() -> contextlib.AbstractContextManager[object]:
-    return mock.patch.object(advance, "_evidence_allows", lambda _state: True)
+    return mock.patch.object(advance, "_evidence_allows", return_value=True)
 
 
 def consent_is_not_waited_for() -> contextlib.AbstractContextManager[object]:
@@ -84,11 +84,11 @@ def a_gateway_that_was_away_is_not_told_again() -> contextlib.AbstractContextMan
 
 
 def a_rollback_waits_for_the_disk() -> contextlib.AbstractContextManager[object]:
-    return mock.patch.object(driver, "goes_back", lambda _before, _after: False)
+    return mock.patch.object(driver, "goes_back", return_value=False)
 
 
 def an_operator_is_answered_before_the_disk() -> contextlib.AbstractContextManager[object]:
-    return mock.patch.multiple(driver, goes_back=lambda _before, _after: True, DISK_PATIENCE_S=0.0)
+    return mock.patch.multiple(driver, goes_back=mock.Mock(return_value=True), DISK_PATIENCE_S=0.0)
 
 
 def a_restart_forgets_the_evidence() -> contextlib.AbstractContextManager[object]:

@@ -1,4 +1,4 @@
-"""A seed's scenario: plan, objectives, the candidate's quality, faults, operators and settings, all drawn beforehand."""
+"""A seed's scenario: plan, objectives, the candidate's quality, faults, operators, settings; all drawn first."""
 
 from __future__ import annotations
 

@@ -8,27 +8,24 @@ import logging
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import cast
 
 from adapters.port import Adapter, Version
 from controller.journal.transitions import state_of
 from controller.journal.writer import AsyncJournal
-from controller.rollout import events as e
 from controller.rollout.state import RESTING, Phase
 from controller.runtime.broadcast import Broadcast
 from controller.runtime.driver import Driver
 from controller.runtime.fleet import Fleet, GatewayProfile, Roster
 from controller.runtime.hands import Surroundings
-from controller.runtime.profile import Profile
 from controller.runtime.watch import watched
 
-from . import clock
-from .clock import EPOCH_S, VirtualLoop, now_s
+from .clock import EPOCH_S, VirtualLoop, now_s, passes
 from .disk import Disk, SimJournal
 from .gateway import Handle, SimGateway
 from .law import Law
 from .operators import Operators
-from .scenario import AGENT, CALM_AT_S, GOOD, NEXT, OBJECTIVES, OLD, Scenario, draw
+from .scenario import AGENT, CALM_AT_S, GOOD, NEXT, OBJECTIVES, OLD, Happening, Scenario, draw
 
 END_WITHIN_S = 150.0
 """A rollout ends this long after the last fault at the latest, by timers alone."""
@@ -89,12 +86,12 @@ class Life:
         return Handle(self._world.gateways[gateway.name], self.point, self._world.law.saw)
 
     async def _connect(self, host: str, port: int) -> None:
-        await asyncio.sleep(0.01)
+        await passes(0.01)
         if not self.alive:
             raise OSError("the controller is dead")
 
     async def _call_drain_url(self, version: Version, deadline_s: float) -> None:
-        await asyncio.sleep(0.01)
+        await passes(0.01)
 
     def point(self, what: str) -> bool:
         """A moment at which the controller may be killed. Returns whether it lives on."""
@@ -207,9 +204,9 @@ class World:
         life, driver = self.life, self.life.fleet.drivers.get(AGENT)
         self.note(f"killed at {what}")
         self._evidence = None
-        if driver is not None and driver.watch.judged is not None and driver._judge_seq:
-            if life.journal.exact and not life.journal.in_doubt:
-                self._evidence = (watched(driver.state), driver.watch.judge, driver.watch.to_record()["objectives"])
+        journaled = life.journal.exact and not life.journal.in_doubt
+        if driver is not None and driver.watch.judged is not None and driver._judge_seq and journaled:
+            self._evidence = (watched(driver.state), driver.watch.judge, driver.watch.to_record()["objectives"])
         life.alive = False
         self.law.killed()
         assert life.task is not None
@@ -245,7 +242,7 @@ class World:
             living.cancel()
         return self.result("")
 
-    async def _happen(self, happening: e.Event | Any) -> None:
+    async def _happen(self, happening: Happening) -> None:
         what, gateway = happening.what, self.gateways.get(happening.whom)
         match what:
             case "settings":
@@ -307,8 +304,7 @@ class World:
     async def _calm_down(self) -> None:
         """No fault any more: whatever is under way ends, and every gateway comes to hold what was decided."""
         self.note("all is calm")
-        for life in (self.life,):
-            life.survives = None
+        self.life.survives = None
         self._kills_at.clear()
         async with asyncio.timeout(END_WITHIN_S) as patience:
             try:
@@ -316,16 +312,22 @@ class World:
                     driver = self.driver()
                     if driver is not None and driver.state.phase is Phase.PAUSED:
                         await self._operators.act("resume")
-                    await asyncio.sleep(1.0)
+                    await passes(1.0)
             except asyncio.CancelledError:
-                phase = self.driver() and self.driver().state.phase
+                driver = self.driver()
                 if patience.expired():
+                    phase = driver.state.phase if driver else "gone"
                     raise BrokenError(f"faults ceased long ago, and it is still {phase}") from None
                 raise
 
     def _settled(self) -> bool:
+        """At rest, and so everywhere. A share that an operator has set by hand, and a gateway has refused, stays so."""
         driver = self.driver()
-        if driver is None or driver.state.phase not in RESTING or not driver.state.all_confirmed:
+        if driver is None or driver.state.phase not in RESTING:
+            return False
+        if driver.state.serves_candidate:
+            return True
+        if not driver.state.all_confirmed:
             return False
         split = driver.state.split
         return all(
@@ -347,7 +349,7 @@ class World:
                 self.law.check_reach(gateway, self.life.began_s)
             found = driver.watch.assessment if driver.watch.judged is not None else None
             if found is not None and found.verdict == "breach" and driver.state.serves_candidate:
-                self.law.insist(False, "the evidence says breach, and the candidate still has traffic")  # noqa: FBT003
+                self.law.insist(False, "the evidence says breach, and the candidate still has traffic")
 
     def result(self, broken: str) -> Result:
         law, good = self.law, self.scenario.quality in GOOD and self.profile.judge is not None
@@ -391,6 +393,3 @@ async def _play(scenario: Scenario) -> Result:
     finally:
         logger.removeHandler(faults)
     return world.result(broken)
-
-
-__all__ = ["Result", "World", "clock", "run"]

@@ -1,0 +1,119 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from adapters.port import Split
+from controller.analysis.indicators import Block, Counts
+from controller.analysis.objectives import Objective
+from controller.analysis.verdict import Judge, Verdict
+from controller.rollout.state import Phase
+from controller.runtime.watch import Watch, Watched, blocks_of, watched
+from tests.unit.controller.runtime.stage import ERRORS, NEW, OLD, STATE, observed
+
+TASKS = Objective("tasks", "task_failed", max=0.2)
+JUDGE = Judge((ERRORS,), 0.05, 10.0)
+
+
+def look(candidate_bad=0, stable_bad=0, events=100):
+    return {"error": Block(Counts(events, candidate_bad), Counts(events, stable_bad))}
+
+
+def begun(*looks, judge=JUDGE, now_s=0.0):
+    watch = Watch(judge)
+    watch.begin(now_s)
+    for at_s, found in looks:
+        watch.weigh(found, at_s)
+    return watch
+
+
+class TestWatched:
+    def test_a_candidate_with_traffic(self):
+        assert watched(replace(STATE, candidate=NEW, split=Split(1))) == Watched(NEW.name, OLD.name)
+        assert watched(replace(STATE, candidate=NEW, split=Split(0, 500))) == Watched(NEW.name, OLD.name)
+
+    def test_nobody_without_traffic(self):
+        assert watched(replace(STATE, candidate=NEW)) is None
+
+    @pytest.mark.parametrize("phase", [Phase.PROMOTED, Phase.IDLE, Phase.EXPIRED])
+    def test_the_new_stable_while_the_old_one_is_kept(self, phase):
+        state = replace(STATE, stable=NEW, previous=OLD, phase=phase)
+        assert watched(state) == Watched(NEW.name, OLD.name), "the next proposal would end the watch over the last"
+
+
+def test_only_what_is_new_is_counted():
+    watch = Watch(JUDGE)
+    assert watch.count(observed(old=(100, 1), new=(10, 0))) == {}, "what happened before nobody looked is nobody's"
+    new = watch.count(observed(old=(150, 1), new=(30, 4)))
+    assert blocks_of(new, Watched(NEW.name, OLD.name)) == {"error": Block(Counts(20, 4), Counts(50, 0))}
+    assert blocks_of(new, None) == {}
+
+
+def test_a_watch_begins_with_nothing_and_ends():
+    watch = begun((1.0, look(60)))
+    assert watch.assessment.verdict is Verdict.BREACH
+    watch.begin(2.0)
+    assert watch.weigh({}, 3.0).verdict is Verdict.NO_DATA, "a candidate would be blamed for the one before it"
+    watch.end()
+    assert watch.weigh(look(60), 4.0) is None
+    assert watch.assessment.verdict is Verdict.NO_DATA, "who asks what happened finds nothing"
+
+
+def test_without_objectives_nobody_is_judged():
+    watch = begun(judge=None)
+    assert watch.weigh(look(60), 1.0) is None
+    assert not watch.moves(look(60), 1.0)
+
+
+def test_a_silent_look_moves_what_waited_to_be_judged():
+    watch = begun((1.0, look(1, events=2)))
+    assert not watch.moves({}, 1.5)
+    assert watch.moves({}, 3.5), "the look would not be written down, and a replay would judge another block"
+    assert watch.moves(look(), 1.5)
+
+
+class TestRestart:
+    LOOKS = ((1.0, look(3, 1)), (2.0, look(1, events=2)), (4.5, {}), (5.0, look(2, events=3)), (5.5, look(9, 2)))
+
+    @pytest.mark.parametrize("checkpoint", range(len(LOOKS) + 1))
+    def test_e_values_are_the_same_to_the_bit(self, checkpoint):
+        before = begun(*self.LOOKS)
+        record = json.loads(json.dumps(begun(*self.LOOKS[:checkpoint]).to_record()))
+        after = Watch(JUDGE)
+        after.restore(record, self.LOOKS[checkpoint:], now_s=1000.0)
+        assert after.to_record()["objectives"] == before.to_record()["objectives"]
+        assert after.judged == before.judged
+
+    def test_a_long_absence_is_no_data(self):
+        watch = Watch(JUDGE)
+        record = begun(*((float(at_s), look()) for at_s in range(1, 40))).to_record()
+        watch.restore(record, (), now_s=41.0)
+        assert watch.assessment.verdict is Verdict.HEALTHY
+        watch.restore(record, (), now_s=400.0)
+        assert watch.assessment.verdict is Verdict.NO_DATA, "a step would be left on what was true before the crash"
+
+    def test_a_breach_is_known_at_once(self):
+        watch = Watch(JUDGE)
+        watch.restore(begun((1.0, look(60))).to_record(), (), now_s=2.0)
+        assert watch.assessment.verdict is Verdict.BREACH
+
+    def test_under_other_rules_what_still_holds_is_kept(self):
+        watch = Watch(Judge((TASKS, ERRORS), 0.05, 10.0))
+        watch.restore(begun((1.0, look(2))).to_record(), ((2.0, look(1)),), now_s=3.0)
+        assert watch.judged.evidence["errors"].candidate == Counts(200, 3)
+        assert watch.judged.evidence["tasks"].candidate == Counts()
+
+    def test_without_rules_there_is_nothing_to_restore(self):
+        watch = Watch(None)
+        watch.restore(begun((1.0, look(2))).to_record(), (), now_s=3.0)
+        assert watch.judged is None
+
+
+def test_other_rules_keep_the_evidence_that_they_share():
+    watch = begun((1.0, look(2)))
+    watch.adopt(Judge((ERRORS, TASKS), 0.05, 10.0), 2.0)
+    assert watch.judged.evidence["errors"].candidate == Counts(100, 2)
+    watch.adopt(Judge((replace(ERRORS, max=0.5),), 0.05, 10.0), 3.0)
+    assert watch.judged.evidence["errors"].candidate == Counts(), "judged by a rule that its evidence is not about"
+    watch.adopt(None, 4.0)
+    assert watch.judged is None
