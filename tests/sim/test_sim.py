@@ -11,7 +11,7 @@ from .world import run
 
 SEEDS = 150
 SABOTAGE_SEEDS_MAX = 400
-CRASHING_SEED = next(seed for seed in range(1000) if min(draw(seed).kills_at, default=1000) < 50)
+CRASHING_SEED = next(seed for seed in range(1000) if min(draw(seed).kills_at[:1], default=1000) < 50)
 """Its controller is killed early."""
 
 

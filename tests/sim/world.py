@@ -231,15 +231,14 @@ class World:
     async def run(self) -> Result:
         """Play the scenario; raises BrokenError when a law does not hold."""
         async with self._group as group:
-            living = group.create_task(self._live())
-            inspecting = group.create_task(self._inspect())
+            others = [group.create_task(self._live()), group.create_task(self._inspect())]
             for happening in self.scenario.happenings:
                 await asyncio.sleep(max(0.0, happening.at_s - (now_s() - EPOCH_S)))
-                group.create_task(self._happen(happening))
+                others.append(group.create_task(self._happen(happening)))
             await asyncio.sleep(max(0.0, CALM_AT_S - (now_s() - EPOCH_S)))
             await self._calm_down()
-            inspecting.cancel()
-            living.cancel()
+            for task in others:  # what still waits for a controller that was killed waits in vain
+                task.cancel()
         return self.result("")
 
     async def _happen(self, happening: Happening) -> None:
