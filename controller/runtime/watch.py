@@ -121,11 +121,14 @@ class Watch:
 
 def _with_clocks(evidence: Evidence, clocks: tuple[float, float, float | None] | None) -> Evidence:
     """Evidence with the clocks that it was recorded with; a new objective's begin now."""
-    if clocks is None or evidence == Evidence(evidence.candidate_seen_s, evidence.stable_seen_s):
+    if clocks is None:
         return evidence
     candidate_seen_s, stable_seen_s, pending_since_s = clocks
     return replace(
-        evidence, candidate_seen_s=candidate_seen_s, stable_seen_s=stable_seen_s, pending_since_s=pending_since_s
+        evidence,
+        candidate_seen_s=candidate_seen_s,
+        stable_seen_s=stable_seen_s,
+        pending_since_s=pending_since_s if evidence.pending != Block() else None,
     )
 
 

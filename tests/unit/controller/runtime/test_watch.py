@@ -84,6 +84,12 @@ class TestRestart:
         assert after.to_record()["objectives"] == before.to_record()["objectives"]
         assert after.judged == before.judged
 
+    def test_one_that_had_seen_nothing_yet_is_restored_to_its_own_time(self):
+        looks = tuple((float(at_s), {"error": Block(Counts(20, 1))}) for at_s in range(1, 9))
+        after = Watch(JUDGE)
+        after.restore(begun().to_record(), looks, now_s=1000.0)
+        assert after.judged == begun(*looks).judged, "stable's silence was measured from the restart"
+
     def test_a_long_absence_is_no_data(self):
         watch = Watch(JUDGE)
         record = begun(*((float(at_s), look()) for at_s in range(1, 40))).to_record()
