@@ -37,7 +37,7 @@ async def test_a_rollout_goes_on_where_it_was(tmp_path, start_envoy, free_port):
             await until(program, program.is_confirmed, "the first confirmation")
             asked = {"agent": "bot", "version": "1.1", "endpoints": [candidate.endpoint]}
             await program.ask("POST", "/v1/proposals", **asked)
-            async with loading(listen, pulse) as load:
+            async with loading(listen, pulse, clients=2) as load:
                 noted = requests(await until(program, judged, "evidence of the first step"))
                 # A look is judged first and written down right after; the next one says that it has been.
                 before = await until(program, lambda told: requests(told) > noted, "more evidence")
@@ -55,7 +55,7 @@ async def test_a_rollout_goes_on_where_it_was(tmp_path, start_envoy, free_port):
             again = await until(program, lambda told: told["findings"], "the findings after the restart")
             assert place(again) == place(still)
             assert evidence(again) == evidence(still), "the e-values are not what they were"
-            async with loading(listen, pulse) as load:
+            async with loading(listen, pulse, clients=2) as load:
                 rollout = again["rollout"]
                 await program.ask("POST", f"/v1/proposals/{rollout['id']}/approve", digest=rollout["digest"])
                 await until(program, lambda told: told["phase"] == "promoted", "the promotion")
@@ -101,7 +101,7 @@ async def test_without_its_controller_the_candidate_loses_its_traffic_and_gets_i
             await until(program, program.is_confirmed, "the first confirmation")
             await program.ask("PUT", "/v1/agents/bot/split", candidate_percent=50, reason="try it")
             await until(program, program.is_confirmed, "the split")
-            async with loading(listen, pulse) as load:
+            async with loading(listen, pulse, clients=2) as load:
                 # Endpoints that nobody refreshed would have gone stale after two seconds.
                 lives_until_s = time.monotonic() + 3
                 await pulse.until(lambda: time.monotonic() > lives_until_s, "time passes")

@@ -94,8 +94,10 @@ def test_silence_and_the_rest_of_the_deadline_are_the_whole_deadline():
     errors = [{"name": "errors", "indicator": "error", "max": "5%"}]
     for written, whole_s in (("2m", 120.0), ("4s", 4.0)):
         made = profile(objectives=errors, analysis={"noDataDeadline": written, "undecided": "ask"})
-        assert made.judge.silence_s <= SILENCE_MAX_S
-        assert made.judge.silence_s + made.plan.no_data_deadline_s == whole_s, "the operator's deadline is another"
+        assert made.judge.no_data_deadline_s <= SILENCE_MAX_S
+        assert made.judge.no_data_deadline_s + made.plan.no_data_deadline_s == whole_s, (
+            "the operator's deadline is another"
+        )
         assert made.plan.undecided is WhenUndecided.ASK
 
 
