@@ -361,6 +361,7 @@ class EnvoyGateway:
 
     async def close(self) -> None:
         """Stop refreshing. The nodes keep what they have; the server is closed by whoever opened it."""
+        self._offering.close()
         if self._refresher is not None:
             self._refresher.cancel()
             self._refresher = None

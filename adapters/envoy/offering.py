@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from adapters.port import Applied
-from xds.resources import Resource
+from xds.resources import Resource, Snapshot
 from xds.roster import Confirmation
 from xds.server import XdsServer
 
@@ -73,6 +73,8 @@ class Offering:
         self._now_s = now_s
         self._publication = Publication(name, listeners)
         self._generation = 0
+        self._published: Snapshot | None = None
+        self._is_closed = False
         self._turn = asyncio.Lock()
         self._serial = 0
 
@@ -105,8 +107,15 @@ class Offering:
 
     def publish(self) -> int:
         """Serve what is offered. Returns the generation that holds it."""
-        self._generation = self._server.cache.set(self._name, self._publication.snapshot())
+        snapshot = self._publication.snapshot()
+        if snapshot is not self._published and not self._is_closed:
+            self._generation = self._server.cache.set(self._name, snapshot)
+            self._published = snapshot
         return self._generation
+
+    def close(self) -> None:
+        """Publish nothing any more: what comes next may be another gateway of this name, with other options."""
+        self._is_closed = True
 
     def refresh(self) -> None:
         """Send the endpoints again that would go stale."""

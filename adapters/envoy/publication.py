@@ -62,7 +62,9 @@ class Publication:
             self._put[mortal.type, mortal.name] = mortal.refreshed(serial)
 
     def snapshot(self) -> Snapshot:
-        """All of it. Raises ResourceError, SnapshotError; nothing is lost by that."""
+        """All of it; the same object while nothing changes. Raises ResourceError, SnapshotError; nothing is lost."""
+        if not (self._put or self._removed or self._routes_changed):
+            return self._snapshot
         put = list(self._put.values())
         if self._routes_changed:
             put.append(route_table(self._name, self._hosts.virtual_hosts()))

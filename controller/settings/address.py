@@ -14,6 +14,7 @@ from controller.settings.problem import LIMITS_KEY, RefusedError
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _BUILD = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,127}")
 _TOKEN = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]{1,128}")
+_COOKIE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HOST_CHARS_MAX = 253
 _PATH_CHARS_MAX = 1024
 _URL_CHARS_MAX = 2048
@@ -36,9 +37,16 @@ def check_build(text: str) -> str:
 
 
 def check_header(text: str) -> str:
-    """A header or cookie name (RFC 9110 token)."""
+    """A header's name (RFC 9110 token)."""
     if not _TOKEN.fullmatch(text):
-        raise RefusedError(text, "is not a header or cookie name", "Use letters, digits and -, such as x-session-id.")
+        raise RefusedError(text, "is not a header name", "Use letters, digits and -, such as x-session-id.")
+    return text
+
+
+def check_cookie(text: str) -> str:
+    """A cookie's name. Fewer characters than RFC 6265 has, because gateways make patterns and formats of it."""
+    if not _COOKIE.fullmatch(text):
+        raise RefusedError(text, "is not a cookie name", "Use up to 64 letters, digits, - and _, such as turnout.")
     return text
 
 
@@ -150,5 +158,6 @@ Listener = Annotated[str, AfterValidator(parse_listener), _limits("`ip:port`")]
 Host = Annotated[str, AfterValidator(parse_host), _limits("a domain name, `*.` and one, or `*`")]
 PathPrefix = Annotated[str, AfterValidator(check_path_prefix), _limits("a path, without `/` at its end")]
 HeaderName = Annotated[str, AfterValidator(check_header), _limits("a token (RFC 9110) of up to 128 characters")]
+CookieName = Annotated[str, AfterValidator(check_cookie), _limits("1 to 64 letters, digits, `-`, `_`")]
 HeaderValue = Annotated[str, AfterValidator(check_header_value), _limits("1 to 256 visible ASCII characters")]
 Url = Annotated[str, AfterValidator(check_url), _limits("an http or https URL")]

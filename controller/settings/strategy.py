@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from controller.settings.address import HeaderName
+from controller.settings.address import CookieName, HeaderName
 from controller.settings.problem import RefusedError
 from controller.settings.quantity import duration, weight
 from controller.settings.shape import Shape
@@ -35,7 +35,7 @@ class StickinessSpec(Shape):
 
     header: HeaderName | None = None
     """A header that clients send with every request of a session."""
-    cookie: HeaderName | None = None
+    cookie: CookieName | None = None
     """A cookie that the gateway sets when a client has none."""
 
     @model_validator(mode="after")

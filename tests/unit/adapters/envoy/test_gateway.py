@@ -266,3 +266,14 @@ async def test_a_gateway_says_what_it_can_and_who_is_there():
     assert gateway.capabilities.observe_every_s == 0.5
     assert CAPABILITIES.proves_effect
     assert (await gateway.verify("nobody")).proof is Proof.PENDING
+
+
+async def test_a_closed_gateway_does_not_overwrite_the_one_that_took_its_place():
+    server = FakeServer(FakeNode("one"))
+    old, new = edge(server), edge(server)
+    await old.start([wanted(1_000)])
+    await old.close()
+    await new.start([wanted(2_000)])
+    now = served(server)
+    await apply(old, wanted(3_000))
+    assert served(server) is now, "an attempt that was still under way undid the new gateway's configuration"

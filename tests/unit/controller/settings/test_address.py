@@ -81,6 +81,7 @@ def test_credentials_in_a_url_are_refused_and_not_repeated():
         (address.check_name, "code-assistant", ["", "A", "a_b", "-a", "a-", "a" * 64, "a\n"]),
         (address.check_build, "1.3.0-rc.1+build_7", ["", "-1", "a/b", "a b", "1" * 129]),
         (address.check_header, "x-session-id", ["", ":path", "a b", "ü", "x" * 129]),
+        (address.check_cookie, "turnout_1", ["", "a.b", "a b", "ü", "x" * 65]),
         (address.check_header_value, "two words", ["", " a", "a\r\nb", "ü", "x" * 257]),
     ],
 )
