@@ -92,6 +92,7 @@ class Gateway:
         self.started = []
         self.closed = False
         self.observation = None
+        self.words = "its own words"
 
     @property
     def shares(self):
@@ -111,7 +112,7 @@ class Gateway:
             raise answer
         if answer is Applied.CONFIRMED:
             self.held[assignment.agent] = assignment
-        return Receipt(self.name, answer, assignment.split, "" if answer is Applied.CONFIRMED else "its own words")
+        return Receipt(self.name, answer, assignment.split, "" if answer is Applied.CONFIRMED else self.words)
 
     async def verify(self, agent):
         proof = self.proofs.popleft() if self.proofs else Proof.APPLIED

@@ -7,6 +7,7 @@ import pytest
 
 from adapters.port import ALL_STABLE, GatewayError, Split
 from controller.analysis.indicators import Block, Counts
+from controller.analysis.verdict import Judge
 from controller.errors import UnavailableError
 from controller.journal.errors import JournalError
 from controller.journal.transitions import EVIDENCE, checkpoint_body, state_of
@@ -19,6 +20,7 @@ from controller.runtime.watch import Watch
 from tests.sim.clock import now_s, passes, until
 from tests.unit.controller.runtime.stage import (
     AGENT,
+    ERRORS,
     NEW,
     OLD,
     PLAN,
@@ -344,6 +346,32 @@ class TestRestart:
         async with stage.driving(guided_profile()):
             await passes(5.0)
             assert set(edge.shares[asked:]) == {0.0}, "a restart gave traffic back to what it knew to be bad"
+
+    async def test_other_objectives_are_judged_by_from_their_own_beginning(self, stage, edge):
+        stricter = Judge((replace(ERRORS, max=0.04),), 0.05, 10.0)
+        async with stage.driving(guided_profile()) as driver:
+            stage.traffic(new_bad=0.02, old_bad=0.01)
+            await guided(driver, edge)
+            await passes(4.0)
+            await driver.configure(guided_profile(judge=stricter))
+            await passes(3.0)
+            evidence = driver.watch.to_record()["objectives"]
+        async with stage.driving(guided_profile(judge=stricter)) as driver:
+            assert driver.watch.to_record()["objectives"] == evidence, "events of before were judged by today's rules"
+
+    async def test_one_candidates_evidence_is_not_anothers(self, stage, edge):
+        nxt = replace(NEW, name="1.4.0")
+        async with stage.driving() as driver:
+            stage.traffic()
+            await driver.ask(proposal(replace(PLAN, steps=(), bake_s=2.0)))
+            await until(lambda: driver.state.phase is Phase.PROMOTED)
+            await passes(3.0)
+            await driver.ask(asks(e.CandidateDeclared, candidate=nxt))
+            await set_split(driver, 10)
+        set_at = max(place for place, r in enumerate(stage.journal.records) if r.body.get("event") == "SplitSet")
+        del stage.journal.records[set_at + 1 :]
+        async with stage.driving() as driver:
+            assert driver.watch.judged.evidence["errors"].candidate.valid == 0, "judged by what its predecessor did"
 
     async def test_a_lowered_share_that_was_written_late_is_not_undone(self, stage, edge):
         async with stage.driving(guided_profile()) as driver:

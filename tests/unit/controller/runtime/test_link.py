@@ -137,15 +137,12 @@ async def test_a_refused_way_back_is_asked_for_again(edge, inbox):
 
 
 async def test_the_words_of_a_refusal_fit_into_the_journal(edge, inbox):
-    async def nack():
-        edge.name = "x" * 300_000
-        return Applied.REFUSED
-
-    edge.answers.append(nack)
+    edge.words = "x" * 300_000
+    edge.answers.append(Applied.REFUSED)
     async with linked(edge, inbox) as link:
         link.want(assignment(1000), 1)
         await until(lambda: inbox)
-    assert len(inbox[0].detail) <= DETAIL_CHARS_MAX
+    assert len(inbox[0].detail) <= DETAIL_CHARS_MAX, "no room for the rollback in the journal"
 
 
 async def test_drift_is_found_and_applied_again(edge, inbox):
