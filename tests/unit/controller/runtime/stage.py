@@ -36,7 +36,7 @@ from controller.runtime.driver import Driver
 from controller.runtime.hands import Surroundings
 from controller.runtime.profile import Profile
 from controller.runtime.tasks import Tasks
-from tests.sim.clock import now_s
+from tests.sim.clock import now_s, until
 
 AGENT = "code-assistant"
 OLD = Version("1.2.3", ("10.0.0.11:3000",))
@@ -271,3 +271,14 @@ def proposal(plan=PLAN, name="p1", candidate=NEW):
 
 def guided_profile(**changes):
     return replace(PROFILE, candidate=NEW, **changes)
+
+
+async def set_split(driver, percent):
+    return await driver.ask(asks(e.SplitSet, split=Split(percent * 100)))
+
+
+async def guided(driver, edge, percent=50):
+    """The candidate of the settings has a share, set by hand and confirmed."""
+    await until(lambda: driver.state.candidate == NEW)
+    await set_split(driver, percent)
+    await until(lambda: edge.shares[-1:] == [percent] and driver.state.all_confirmed)
