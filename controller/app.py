@@ -12,6 +12,7 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
 from pathlib import Path
@@ -22,7 +23,8 @@ import uvloop
 from adapters.envoy.gateway import EnvoyGateway
 from adapters.port import Adapter, Receipt
 from adapters.registry import FACTORIES, Shared
-from controller.api.context import Context
+from controller.api.access import check_listen, is_loopback
+from controller.api.context import Context, Standing
 from controller.api.server import ApiServer
 from controller.errors import TurnoutError
 from controller.journal.errors import JournalError
@@ -40,6 +42,7 @@ from controller.runtime.tasks import Tasks
 from controller.settings.loading import Settings, load
 from controller.settings.problem import SettingsError
 from controller.settings.watching import watch
+from controller.tls import TlsFiles
 from xds.access_logs import AccessLog
 from xds.load_reports import LoadReport
 from xds.server import XdsServer
@@ -65,6 +68,7 @@ class Options:
         http: where the API listens; port 0 takes a free one.
         xds: where Envoys subscribe; port 0 takes a free one.
         log_format: ``text`` for people, ``json`` for collectors.
+        http_tls, xds_tls: serve that door over TLS; None in the clear.
     """
 
     config: Path
@@ -72,6 +76,8 @@ class Options:
     http: Address = ("127.0.0.1", 8900)
     xds: Address = ("127.0.0.1", 18000)
     log_format: Literal["text", "json"] = "text"
+    http_tls: TlsFiles | None = None
+    xds_tls: TlsFiles | None = None
 
 
 class App:
@@ -95,12 +101,15 @@ class App:
             meter=self.meters.xds,
             on_load_report=self._take_report,
             on_access_log=self._take_access_log,
+            credentials=options.xds_tls.credentials() if options.xds_tls else None,
         )
         self._drain_caller = DrainCaller()
         self.fleet = Fleet(self._make_adapter, self._surroundings())
         self._fleet_ready = asyncio.Event()
         self._open = False
-        self.api = ApiServer(self._context(), *options.http)
+        self._refused: Sequence[str] = ()
+        tls = options.http_tls.context() if options.http_tls else None
+        self.api = ApiServer(self._context(), *options.http, tls=tls)
 
     def _context(self) -> Context:
         return Context(
@@ -109,6 +118,7 @@ class App:
             broadcast=self.broadcast,
             meters=self.meters,
             access=lambda: self.settings.access,
+            settings=lambda: Standing(self.settings.digest, self._refused),
             ready=lambda: self._open,
             now_s=time.time,
         )
@@ -175,29 +185,33 @@ class App:
     def _say_ready(self) -> None:
         """One line on standard output: that it is ready, and where."""
         http, xds = (self.api.host, self.api.port), (self.options.xds[0], self.xds.port)
-        sys.stdout.write(f"turnout {VERSION} is ready: http://{listen_address(http)} xds://{listen_address(xds)}\n")
+        scheme = "https" if self.options.http_tls else "http"
+        sys.stdout.write(f"turnout {VERSION} is ready: {scheme}://{listen_address(http)} xds://{listen_address(xds)}\n")
         sys.stdout.flush()
 
     async def _follow_settings(self) -> None:
         """Swap good settings in; refuse bad ones whole, and go on with what there is."""
         async for outcome in watch(self.options.config, self.stop, since=self.settings):
             if isinstance(outcome, SettingsError):
-                self._refuse(outcome)
+                self._refuse([str(problem) for problem in outcome.problems])
                 continue
             try:
+                check_listen(self.api.host, outcome.access)
                 await self.fleet.configure(roster_of(outcome))
-            except JournalError as error:
-                log.error("the new settings wait: %s", error)  # noqa: TRY400 - the message says it all
+            except TurnoutError as error:
+                self._refuse([str(error)])
                 continue
-            self.settings = outcome
+            self.settings, self._refused = outcome, ()
             self.meters.config_reload(accepted=True)
             log.info("settings %s are in force", outcome.digest)
             self.broadcast.publish(time.time(), "", "settings", "new settings are in force")
 
-    def _refuse(self, error: SettingsError) -> None:
+    def _refuse(self, why: Sequence[str]) -> None:
+        self._refused = why
         self.meters.config_reload(accepted=False)
-        log.error("the new settings are refused, the old ones stay in force:\n%s", error)
-        self.broadcast.publish(time.time(), "", "settings-refused", str(error))
+        for line in why:
+            log.error("the new settings are refused, the old ones stay in force: %s", line)
+        self.broadcast.publish(time.time(), "", "settings-refused", "; ".join(why))
 
     async def _count_news(self) -> None:
         with self.broadcast.listen() as heard:
@@ -228,6 +242,9 @@ def serve(options: Options) -> None:
         TurnoutError: it cannot start: bad settings, a journal that cannot be opened, an address that is taken.
     """
     logs.set_up(style=options.log_format)
+    for door, address, tls in (("API", options.http, options.http_tls), ("xDS", options.xds, options.xds_tls)):
+        if tls is None and not is_loopback(address[0]):
+            log.warning("%s on %s is served in the clear: others on the way can read and change it", door, address[0])
     settings = load(options.config)
     options.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     uvloop.run(_serve(options, settings))

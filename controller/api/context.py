@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,6 +22,19 @@ from .known import KnownProposals
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the settings stand.
+
+    Attributes:
+        digest: of the settings that are in force.
+        refused: why the files, as they are now, are not in force; one line per fault, empty when they are.
+    """
+
+    digest: str
+    refused: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """The controller, as the API sees it.
 
@@ -31,6 +44,7 @@ class Context:
         broadcast: what is told to listeners.
         meters: the controller's own.
         access: who holds a token, as the settings say now; None when no token is asked for.
+        settings: which are in force, and why newer ones are not.
         ready: whether everything is brought up; ``/readyz`` asks.
         now_s: the clock, in seconds since the epoch.
     """
@@ -40,6 +54,7 @@ class Context:
     broadcast: Broadcast
     meters: Meters
     access: Callable[[], AccessSettings | None]
+    settings: Callable[[], Standing]
     ready: Callable[[], bool]
     now_s: Callable[[], float]
 

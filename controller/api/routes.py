@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from . import agents, drains, gateways, news, page, probes, proposals, steering, trail
+from . import agents, configuration, drains, gateways, news, page, probes, proposals, steering, trail
 from .context import DESK, Context, Desk
 from .openapi import describe
 from .operation import BODY_BYTES_MAX, JSON, Call, Operation
@@ -39,6 +39,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *drains.OPERATIONS,
     *proposals.OPERATIONS,
     *gateways.OPERATIONS,
+    *configuration.OPERATIONS,
     *trail.OPERATIONS,
     *news.OPERATIONS,
     *probes.OPERATIONS,

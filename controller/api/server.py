@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -48,9 +49,12 @@ class ApiServer:
         port: likewise; 0 takes a free one, which stands here once it is started.
     """
 
-    def __init__(self, context: Context, host: str = "127.0.0.1", port: int = 8900) -> None:
+    def __init__(
+        self, context: Context, host: str = "127.0.0.1", port: int = 8900, *, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.host = host
         self.port = port
+        self._tls = tls
         self._context = context
         self._runner: web.AppRunner | None = None
 
@@ -74,7 +78,7 @@ class ApiServer:
             max_headers=HEADERS_MAX,
         )
         await runner.setup()
-        site = web.TCPSite(runner, self.host, self.port, backlog=BACKLOG_MAX)
+        site = web.TCPSite(runner, self.host, self.port, backlog=BACKLOG_MAX, ssl_context=self._tls)
         try:
             await site.start()
         except OSError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -11,6 +11,12 @@ from controller.cli.failure import refused
 from controller.cli.options import ADDRESS, STATE_DIR_DEFAULT
 from controller.errors import TurnoutError
 from controller.settings.problem import SettingsError
+
+if TYPE_CHECKING:
+    from controller.tls import TlsFiles
+
+
+FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -54,8 +60,23 @@ from controller.settings.problem import SettingsError
     type=click.Choice(["text", "json"]),
     help="Lines for people, or JSON lines for collectors. On standard error.",
 )
+@click.option("--http-cert", envvar="TURNOUT_HTTP_CERT", type=FILE, help="Serve the API over TLS: its certificate.")
+@click.option("--http-key", envvar="TURNOUT_HTTP_KEY", type=FILE, help="The API's key, PEM.")
+@click.option("--xds-cert", envvar="TURNOUT_XDS_CERT", type=FILE, help="Serve xDS over TLS: its certificate.")
+@click.option("--xds-key", envvar="TURNOUT_XDS_KEY", type=FILE, help="The xDS server's key, PEM.")
+@click.option("--xds-client-ca", envvar="TURNOUT_XDS_CLIENT_CA", type=FILE, help="Let only Envoys of this issuer in.")
 def run(
-    config: Path, state_dir: Path, http: tuple[str, int], xds: tuple[str, int], log_format: Literal["text", "json"]
+    *,
+    config: Path,
+    state_dir: Path,
+    http: tuple[str, int],
+    xds: tuple[str, int],
+    log_format: Literal["text", "json"],
+    http_cert: Path | None,
+    http_key: Path | None,
+    xds_cert: Path | None,
+    xds_key: Path | None,
+    xds_client_ca: Path | None,
 ) -> None:
     """Run the controller until it is told to stop.
 
@@ -63,7 +84,26 @@ def run(
     """
     from controller.app import Options, serve  # noqa: PLC0415 - `turnout run --help` needs no gRPC
 
+    options = Options(
+        config=config,
+        state_dir=state_dir,
+        http=http,
+        xds=xds,
+        log_format=log_format,
+        http_tls=_tls("http", http_cert, http_key),
+        xds_tls=_tls("xds", xds_cert, xds_key, xds_client_ca),
+    )
     try:
-        serve(Options(config=config, state_dir=state_dir, http=http, xds=xds, log_format=log_format))
+        serve(options)
     except TurnoutError as error:
         raise refused(error, where=str(config) if isinstance(error, SettingsError) else "") from error
+
+
+def _tls(door: str, certificate: Path | None, key: Path | None, client_ca: Path | None = None) -> TlsFiles | None:
+    from controller.tls import TlsFiles  # noqa: PLC0415 - `turnout run --help` needs no gRPC
+
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        raise click.UsageError(f"TLS needs both --{door}-cert and --{door}-key.")
+    return TlsFiles(certificate, key, client_ca)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from adapters.nop import NopGateway
 from adapters.port import Route, Split, Version
-from controller.api.context import Context
+from controller.api.context import Context, Standing
 from controller.api.server import ApiServer
 from controller.evolution.gates import Gate
 from controller.journal.store import Journal
@@ -60,6 +60,7 @@ async def main(state: Path, tokens: AccessSettings | None) -> None:
         broadcast=broadcast,
         meters=Meters("0.0.0"),
         access=lambda: tokens,
+        settings=lambda: Standing("0" * 16),
         ready=ready.is_set,
         now_s=time.time,
     )

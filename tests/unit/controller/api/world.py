@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from adapters.nop import CAPABILITIES, NopGateway
 from adapters.port import Assignment, Observation, Receipt, Route, Split, Version
-from controller.api.context import Context
+from controller.api.context import Context, Standing
 from controller.api.routes import application
 from controller.evolution.gates import Gate
 from controller.journal.store import Journal
@@ -93,7 +93,8 @@ class World:
     broadcast: Broadcast
     context: Context
     gateway: Gateway
-    ready: list[bool] = field(default_factory=lambda: [True])
+    ready: list[bool]
+    standing: list[Standing]
 
     @property
     def driver(self) -> Driver:
@@ -164,13 +165,14 @@ async def world(
     profile = Profile(AGENT, ("edge",), Route(), STABLE, plan, gate or Gate())
     roster = Roster({"edge": GatewayProfile("edge", "nop", None)}, {AGENT: profile})
     ready = asyncio.Event()
-    told_ready = [True]
+    told_ready, standing = [True], [Standing("0123456789abcdef")]
     context = Context(
         fleet=fleet,
         journal=journal,
         broadcast=broadcast,
         meters=Meters("0.0.0"),
         access=lambda: tokens,
+        settings=lambda: standing[0],
         ready=lambda: told_ready[0],
         now_s=lambda: BEGAN_S,
     )
@@ -179,6 +181,6 @@ async def world(
             tasks.start("fleet", fleet.run(roster, ready))
             await ready.wait()
             async with TestClient(TestServer(application(context))) as client:
-                yield World(client, fleet, journal, broadcast, context, gateway, told_ready)
+                yield World(client, fleet, journal, broadcast, context, gateway, told_ready, standing)
     finally:
         await journal.close()

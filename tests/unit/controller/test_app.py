@@ -1,0 +1,137 @@
+"""The whole controller in this process, over a gateway that carries no traffic."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from controller.app import App, Options, listen_address
+from controller.errors import TurnoutError
+from controller.journal.store import Journal
+from controller.settings.loading import load
+
+PATIENCE_S = 20
+SETTINGS = """
+apiVersion: turnout.dev/v1alpha1
+kind: Gateway
+metadata: {name: edge}
+spec: {type: nop}
+---
+apiVersion: turnout.dev/v1alpha1
+kind: Agent
+metadata: {name: bot}
+spec:
+  gateways: [edge]
+  stable: {version: "1.0", endpoints: ["127.0.0.1:3000"]}
+"""
+
+OTHER = """
+---
+apiVersion: turnout.dev/v1alpha1
+kind: Agent
+metadata: {name: other}
+spec:
+  gateways: [edge]
+  route: {pathPrefix: /other}
+  stable: {version: "1.0", endpoints: ["127.0.0.1:3005"]}
+"""
+
+
+@asynccontextmanager
+async def running(folder, **options):
+    """An app whose ready line has been said, and its API's address."""
+    config = folder / "turnout.yaml"
+    if not config.exists():
+        config.write_text(SETTINGS)
+    chosen = Options(config, folder, http=("127.0.0.1", 0), xds=("127.0.0.1", 0), **options)
+    app, said = App(chosen, load(config), Journal.open(folder / "journal.sqlite")), asyncio.Event()
+    app._say_ready = said.set
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(app.run())
+        async with asyncio.timeout(PATIENCE_S):
+            await said.wait()
+        try:
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{app.api.port}") as client:
+                yield app, client
+        finally:
+            app.stop.set()
+
+
+async def _told(client, path):
+    async with client.get(path) as answer:
+        return await answer.json()
+
+
+async def _settings_news(app):
+    with app.broadcast.listen() as news:
+        async with asyncio.timeout(PATIENCE_S):
+            async for item in news:
+                if item.what.startswith("settings"):
+                    return item
+    raise AssertionError
+
+
+def test_an_ipv6_address_is_written_with_brackets():
+    assert listen_address(("::1", 80)) == "[::1]:80"
+    assert listen_address(("127.0.0.1", 80)) == "127.0.0.1:80"
+
+
+async def test_it_is_ready_when_it_says_so_and_not_before(tmp_path):
+    async with running(tmp_path) as (_, client):
+        assert (await _told(client, "/readyz")) == {"status": "ok"}
+        assert [agent["name"] for agent in (await _told(client, "/v1/agents"))["agents"]] == ["bot"]
+
+
+async def test_a_good_change_is_swapped_in_and_a_bad_one_is_refused_whole(tmp_path):
+    async with running(tmp_path) as (app, client):
+        before = await _told(client, "/v1/settings")
+        async with asyncio.TaskGroup() as tasks:
+            heard = tasks.create_task(_settings_news(app))
+            await asyncio.sleep(0)
+            (tmp_path / "turnout.yaml").write_text(SETTINGS.replace("3000", "nowhere"))
+        assert heard.result().what == "settings-refused"
+        told = await _told(client, "/v1/settings")
+        assert told["digest"] == before["digest"], "a bad file has changed what runs"
+        assert "turnout.yaml" in told["refused"][0], "an operator could not find the fault"
+        async with asyncio.TaskGroup() as tasks:
+            heard = tasks.create_task(_settings_news(app))
+            await asyncio.sleep(0)
+            (tmp_path / "turnout.yaml").write_text(SETTINGS + OTHER)
+        assert heard.result().what == "settings"
+        assert len((await _told(client, "/v1/agents"))["agents"]) == 2
+        assert (await _told(client, "/v1/settings"))["refused"] == []
+
+
+async def test_what_an_operator_did_is_there_after_a_restart(tmp_path):
+    candidate = {"version": "1.1", "endpoints": ["127.0.0.1:3001"]}
+    async with running(tmp_path) as (_, client):
+        async with client.put("/v1/agents/bot/candidate", json=candidate) as answer:
+            assert answer.status == 200
+        async with client.put("/v1/agents/bot/split", json={"candidate_percent": 12.34}) as answer:
+            assert answer.status == 200
+    async with running(tmp_path) as (_, client):
+        bot = await _told(client, "/v1/agents/bot")
+        assert bot["wanted"]["candidate_percent"] == 12.34, "a restart has forgotten an operator's split"
+
+
+async def test_settings_that_would_open_the_api_to_everybody_are_refused(tmp_path):
+    async with running(tmp_path) as (app, client):
+        app.api.host = "0.0.0.0"
+        async with asyncio.TaskGroup() as tasks:
+            heard = tasks.create_task(_settings_news(app))
+            await asyncio.sleep(0)
+            (tmp_path / "turnout.yaml").write_text(SETTINGS.replace("3000", "3009"))
+        assert heard.result().what == "settings-refused", "tokens were taken away, and everybody could steer"
+        assert (await _told(client, "/v1/settings"))["refused"]
+
+
+async def test_an_address_that_is_taken_is_a_clear_error(tmp_path):
+    (tmp_path / "other").mkdir()
+    async with running(tmp_path) as (app, _):
+        taken = Options(tmp_path / "turnout.yaml", tmp_path, http=("127.0.0.1", app.api.port), xds=("127.0.0.1", 0))
+        second = App(taken, app.settings, Journal.open(tmp_path / "other" / "journal.sqlite"))
+        with pytest.RaisesGroup(pytest.RaisesExc(TurnoutError, match="cannot listen")):
+            await second.run()
