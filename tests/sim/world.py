@@ -208,6 +208,8 @@ class World:
         if driver is not None and driver.watch.judged is not None and driver._judge_seq and journaled:
             self._evidence = (watched(driver.state), driver.watch.judge, driver.watch.to_record()["objectives"])
         life.alive = False
+        for gateway in self.gateways.values():
+            gateway.wanted = None  # what a dead controller wanted reaches nobody
         self.law.killed()
         assert life.task is not None
         life.task.cancel()
