@@ -161,9 +161,6 @@ async def test_refusals_without_end_are_given_up_for_now():
     server = FakeServer()
     offering = offering_to(server)
 
-    class Capricious(FakeNode):
-        async def nothing(self) -> None: ...
-
     turns = iter(range(10_000))
 
     def minds(snapshot):
@@ -172,6 +169,6 @@ async def test_refusals_without_end_are_given_up_for_now():
         offering.publish()
         return [("rds", "edge", "again")]
 
-    server.present = [Capricious("one", minds)]
+    server.present = [FakeNode("one", minds)]
     answer = await settle(offering, wanted(1_000))
     assert answer.outcome in (Applied.UNCONFIRMED, Applied.REFUSED)
