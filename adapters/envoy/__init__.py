@@ -4,5 +4,9 @@
 `latency`      access logs, summed to counts of slow answers per agent and version (pure)
 `tallies`      load reports, summed per agent and version (pure)
 `addresses`    host names to addresses, because Envoy takes no names in EDS
-`gateway`      the adapter: publishes, waits for every node's ACK, observes
+`offers`       an assignment with its resources, what may be offered instead, whom a refusal may be about (pure)
+`hosts`        agents' routes as virtual hosts, changed one agent at a time (pure)
+`publication`  the gateway's snapshot, changed one agent at a time (pure)
+`offering`     publishes offers, waits for every node's ACK, finds out whom a NACK is about
+`gateway`      the adapter: resolves, applies, refreshes, verifies, observes
 """
