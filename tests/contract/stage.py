@@ -1,4 +1,7 @@
-"""What a gateway must bring to be tried by the contract: the real program, or a simulator that is itself checked."""
+"""What a gateway must bring to be tried by the contract: the real program, or a simulator that is itself checked.
+
+A stage is ``tests/contract/stages/<kind>.py``; its ``STAGE`` makes one, without arguments. It is found by its file.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from adapters.port import Adapter, Assignment
+from adapters.port import Adapter, Applied, Assignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,25 @@ class Ports:
     traffic: int
     control: int
     spare: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What an operator gets wrong, e.g. the path of a socket, and what must be said of it.
+
+    Attributes:
+        what: in a few words, e.g. ``wrong permission``.
+        adapter: has it wrong; made and started by the stage, closed by the suite.
+        outcome: of the receipt of ``apply``.
+        words: what the receipt must tell a person, e.g. the gateway's own ``Permission denied``.
+        code: of the GatewayError that ``observe`` raises; None where it can be observed all the same.
+    """
+
+    what: str
+    adapter: Adapter
+    outcome: Applied
+    words: str
+    code: str | None
 
 
 class Stage(Protocol):
@@ -57,6 +79,13 @@ class Stage(Protocol):
 
     async def reload(self) -> bool:
         """Reload its configuration as its operator would; False where there is no such thing."""
+        ...
+
+    async def mistakes(self, assignment: Assignment) -> list[Mistake]:
+        """Wrong name, wrong permission, wrong path, no socket: whatever of it there is for this gateway.
+
+        The stage's own gateway is open and well, and serves ``assignment``.
+        """
         ...
 
     async def tamper(self, candidate_bp: int) -> bool:
