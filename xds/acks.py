@@ -8,6 +8,7 @@ changes.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from xds.cache import NOTHING, Delivery, Group, Holdings
 from xds.snapshot import Resource, ResourceSet, ResourceType
@@ -37,8 +38,7 @@ class Refusal:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outstanding:
+class Outstanding(NamedTuple):
     """A response that was sent and not answered yet."""
 
     nonce: str
@@ -134,8 +134,12 @@ class Ledger:
             self._refused = {name: resource for name, resource in self._refused.items() if name not in sent}
             self._clear_refusal()
 
-    def settle(self, delivery: Delivery, target: ResourceSet) -> None:
-        """Note that there is nothing to send: what the client holds is what it should hold."""
+    def settle(self, delivery: Delivery) -> bool:
+        """Note that there is nothing to send: what the client holds is what it should hold.
+
+        Returns whether it uses less than it was known to: what that referred to may be free to go.
+        """
+        used = len(self.accepted)
         if self.accepted is self.held:
             self.accepted = delivery.after
         else:
@@ -144,7 +148,8 @@ class Ledger:
             self.accepted = MappingProxyType(still)
         self.held = delivery.after
         self.again &= delivery.withheld
-        self.settled_on = target if delivery.complete else None
+        self.settled_on = delivery.target if delivery.complete else None
+        return len(self.accepted) < used
 
     def ack(self) -> Outstanding | None:
         """Note that the last response was taken, and return it; None when that was known."""
@@ -153,6 +158,14 @@ class Ledger:
             self.accepted = self._accepted(answered.delivery.after)
             self.version_accepted = answered.delivery.version
             self._take_back(answered.delivery)
+            if (
+                answered.delivery.complete
+                and answered.delivery.subscription == self.subscription
+                and answered.delivery.after is self.held
+                and not self.again
+            ):
+                # Nearly every ACK: it has all that it asked for, and that need not be worked out again.
+                self.settled_on = answered.delivery.target
         return answered
 
     def _take_back(self, delivery: Delivery) -> None:

@@ -31,6 +31,8 @@ class Delivery:
     """The way from what a client holds to what it should hold.
 
     Attributes:
+        target: the set that it leads to.
+        subscription: what the client asks for.
         resources: what is sent; empty together with `removed` when there is nothing to say.
         removed: names that are gone.
         after: what the client holds once it has taken this.
@@ -39,7 +41,8 @@ class Delivery:
     """
 
     mode: Mode
-    type: ResourceType
+    target: ResourceSet
+    subscription: Subscription
     resources: tuple[Resource, ...]
     removed: tuple[str, ...]
     after: Holdings
@@ -61,7 +64,7 @@ class Delivery:
         """Return the response in bytes: encoded once per nonce, and streams in the same state use the same nonce."""
         encoded = self._encoded.get(nonce)
         if encoded is None:
-            encoded = encode_response(self.mode, self.type, self.version, nonce, self.resources, self.removed)
+            encoded = encode_response(self.mode, self.target.type, self.version, nonce, self.resources, self.removed)
             self._encoded[nonce] = encoded
         return encoded
 
@@ -95,8 +98,8 @@ def deliver(
         whole = target.type.full_state and bool(changed or removed)
         resources = tuple(after.values()) if whole else changed
         removed = removed if whole else ()
-        return Delivery(mode, target.type, resources, removed, after, version, withheld)
-    return Delivery(mode, target.type, changed, removed, after, version, withheld)
+        return Delivery(mode, target, subscription, resources, removed, after, version, withheld)
+    return Delivery(mode, target, subscription, changed, removed, after, version, withheld)
 
 
 def _after(target: ResourceSet, subscription: Subscription, held: Holdings, withheld: frozenset[str]) -> Holdings:

@@ -4,17 +4,21 @@ A node has confirmed a generation when every stream that it has open took all th
 that went away may still be serving what it had: for a grace time it counts as pending, not as gone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from xds.acks import Refusal
 
 DEPARTED_MAX = 1_024
 
+Connected = Mapping[str, float]
+"""Nodes that have a stream open, by id, and since when: the moment at which their oldest one was opened."""
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+
+class Standing(NamedTuple):
     """How far one stream has come: whether it took all that a generation has for it, and what it refused."""
 
     generation: int = 0
@@ -113,12 +117,14 @@ class Roster:
     def __init__(self, *, rejoin_grace_s: float) -> None:
         self._rejoin_grace_s = rejoin_grace_s
         self._members: dict[str, set[Member]] = {}
+        self._connected: dict[str, Connected] = {}
         self._departed: dict[tuple[str, str], _Departed] = {}
         self._watches: dict[str, set[_Watch]] = {}
 
     def join(self, member: Member) -> None:
         """Count a stream in."""
         self._members.setdefault(member.group, set()).add(member)
+        self._connected.pop(member.group, None)
         self._departed.pop((member.group, member.node_id), None)
         for watch in self._watches.get(member.group, ()):
             watch.behind.add(member)
@@ -127,6 +133,7 @@ class Roster:
         """Count a stream out; its node is remembered for the grace time when it was the last one."""
         members = self._members.get(member.group, set())
         members.discard(member)
+        self._connected.pop(member.group, None)
         if not members:
             self._members.pop(member.group, None)
         if not any(other.node_id == member.node_id for other in members):
@@ -206,6 +213,18 @@ class Roster:
             for node_id, gone in self._departures(group, now_s)
         ]
         return tuple(sorted(present + departed, key=lambda node: node.id))
+
+    def connected(self, group: str) -> Connected:
+        """Return who is connected. It is worked out when somebody has come or gone, and not at every push."""
+        known = self._connected.get(group)
+        if known is None:
+            since_s: dict[str, float] = {}
+            for member in self._members.get(group, ()):
+                since_s[member.node_id] = min(member.since_s, since_s.get(member.node_id, member.since_s))
+            known = MappingProxyType(since_s)
+            if since_s:
+                self._connected[group] = known
+        return known
 
     def groups(self) -> tuple[str, ...]:
         """Return the names of the groups that have a stream open."""

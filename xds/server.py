@@ -1,7 +1,6 @@
 """The server: the only place that knows gRPC. It carries bytes between subscribers and the pure parts.
 
-A stream has two ends that never wait for each other: one task reads requests into it, the other writes what `pull`
-gives as fast as the subscriber takes it. A subscriber that stalls delays nobody else.
+Each stream has a line of its own (`xds.line`). A subscriber that stalls delays nobody else.
 """
 
 import asyncio
@@ -22,9 +21,10 @@ from xds.client_status import client_status
 from xds.counters import Counters
 from xds.envelope import Node
 from xds.errors import ListenError, MalformedRequestError
+from xds.line import Line
 from xds.load_reports import LoadReport, LoadReportStream
 from xds.rate import TokenBucket
-from xds.roster import Confirmation, NodeStatus, Roster
+from xds.roster import Confirmation, Connected, NodeStatus, Roster
 from xds.stream import AdsStream, Meter
 from xds.subscription import Mode
 
@@ -35,7 +35,6 @@ LOAD_REPORT_INTERVAL_S = 1.0
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 EOF = getattr(grpc.aio, "EOF")  # noqa: B009 -- grpc-stubs leaves it out
-Ending = tuple[grpc.StatusCode, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +106,8 @@ class XdsServer:
         self._roster = Roster(rejoin_grace_s=self._limits.rejoin_grace_s)
         self._server: grpc.aio.Server | None = None
         self._stopping = False
-        self._wakers: set[Callable[[], None]] = set()
+        self._lines: set[Line] = set()
         self._streams: set[AdsStream] = set()
-        self._streams_open = 0
         self._warned: set[Node] = set()
         self._load_report_intervals_s: dict[str, float] = {}
 
@@ -133,8 +131,8 @@ class XdsServer:
         if self._server is None:
             return
         self._stopping = True
-        for wake in tuple(self._wakers):
-            wake()
+        for line in self._lines:
+            line.end()
         server, self._server = self._server, None
         await server.stop(self._limits.stop_grace_s)
 
@@ -164,6 +162,10 @@ class XdsServer:
         """Return the nodes of a group, those that left a moment ago included."""
         return self._roster.nodes(group, self._now_s())
 
+    def connected(self, group: str) -> Connected:
+        """Return who of a group is connected: the same object until somebody comes or goes."""
+        return self._roster.connected(group)
+
     def unknown_groups(self) -> tuple[str, ...]:
         """Return the groups that have nodes connected and no snapshot: their streams are held."""
         return tuple(name for name in self._roster.groups() if self.cache.snapshot(name) is None)
@@ -172,8 +174,8 @@ class XdsServer:
         """Have the nodes of a group report their load this often, from now on; those connected are told."""
         assert interval_s > 0, "an interval lasts"
         self._load_report_intervals_s[group] = interval_s
-        for wake in tuple(self._wakers):
-            wake()
+        for line in self._lines:
+            line.wake()
 
     def _handlers(self) -> "tuple[grpc.GenericRpcHandler[bytes, bytes], ...]":
         # Without serializers gRPC hands over bytes as they are.
@@ -206,14 +208,15 @@ class XdsServer:
 
         async with self._admitted(context) as line:
 
-            def receive(data: bytes) -> None:
-                refusal = stream.receive(data, self._now_s())
+            def receive(data: bytes, now_s: float) -> bool:
+                refusal = stream.receive(data, now_s)
                 if stream.group is not None and not joined:
                     joined.append(stream.group)
                     stream.group.watchers.add(line.wake)
                     self._opened(stream, mode)
                 if refusal is not None:
                     _log_refusal(refusal)
+                return not stream.rests()
 
             self._streams.add(stream)
             try:
@@ -246,10 +249,13 @@ class XdsServer:
     async def _stream_load_stats(self, _requests: AsyncIterator[bytes], context: Context) -> None:
         stream = LoadReportStream()
 
-        def receive(data: bytes) -> None:
+        def receive(data: bytes, now_s: float) -> bool:
+            del now_s
+            introduces = stream.node is None
             report = stream.receive(data)
             if report is not None:
                 self._on_load_report(report)
+            return introduces
 
         def pull() -> bytes | None:
             group = stream.node.cluster if stream.node else ""
@@ -260,18 +266,26 @@ class XdsServer:
 
     async def _stream_access_logs(self, _requests: AsyncIterator[bytes], context: Context) -> bytes:
         stream = AccessLogStream()
+
+        def receive(data: bytes, now_s: float) -> bool:
+            del now_s
+            self._on_access_log(stream.receive(data))
+            return False
+
         async with self._admitted(context, self._limits.access_log_streams_max) as line:
-            await line.carry(lambda data: self._on_access_log(stream.receive(data)), lambda: None)
+            await line.carry(receive, lambda: None)
         return b""
 
     async def _stream_client_status(self, _requests: AsyncIterator[bytes], context: Context) -> None:
         answers: list[bytes] = []
+
+        def receive(data: bytes, now_s: float) -> bool:
+            del now_s
+            answers[:] = [client_status(data, self._streams)]  # only the latest question needs an answer
+            return True
+
         async with self._admitted(context) as line:
-            # Only the latest question needs an answer.
-            await line.carry(
-                lambda data: answers.__setitem__(slice(None), [client_status(data, self._streams)]),
-                lambda: answers.pop() if answers else None,
-            )
+            await line.carry(receive, lambda: answers.pop() if answers else None)
 
     async def _fetch_client_status(self, request: bytes, context: Context) -> bytes:
         try:
@@ -281,80 +295,27 @@ class XdsServer:
             raise
 
     @asynccontextmanager
-    async def _admitted(self, context: Context, streams_max: int | None = None) -> AsyncIterator["_Line"]:
-        """Let a stream in when there is room, and make sure that it is woken when the server stops."""
-        if self._stopping:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "The server is stopping.")
-        if self._streams_open >= min(self._limits.streams_max, streams_max or self._limits.streams_max):
-            logger.warning("stream refused: %d are open, which is the limit", self._streams_open)
+    async def _admitted(self, context: Context, streams_max: int | None = None) -> AsyncIterator[Line]:
+        """Let a stream in when there is room, end it when the server stops, and say why it was ended."""
+        await self._turn_away_when_stopping(context)
+        if len(self._lines) >= min(self._limits.streams_max, streams_max or self._limits.streams_max):
+            logger.warning("stream refused: %d are open, which is the limit", len(self._lines))
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many streams are open.")
-        line = _Line(context, self._limits, self._now_s, lambda: self._stopping)
-        self._streams_open += 1
-        self._wakers.add(line.wake)
+        bucket = TokenBucket(self._limits.requests_per_s, self._limits.requests_burst, self._now_s())
+        line = Line(context.read, context.write, EOF, bucket, self._now_s)
+        self._lines.add(line)
         try:
             yield line
         finally:
-            self._wakers.discard(line.wake)
-            self._streams_open -= 1
+            self._lines.discard(line)
+        await self._turn_away_when_stopping(context)
+        if line.fault is not None:
+            logger.warning("stream closed peer=%r: %s", context.peer(), line.fault)
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(line.fault))
 
-
-class _Line:
-    """One gRPC stream: carries requests in and responses out until either side ends it."""
-
-    def __init__(
-        self, context: Context, limits: Limits, now_s: Callable[[], float], is_stopping: Callable[[], bool]
-    ) -> None:
-        self._context = context
-        self._now_s = now_s
-        self._is_stopping = is_stopping
-        self._bucket = TokenBucket(limits.requests_per_s, limits.requests_burst, now_s())
-        self._work = asyncio.Event()
-        self._ended: Ending | None = None
-        self.wake = self._work.set
-
-    async def carry(self, receive: Callable[[bytes], None], pull: Callable[[], bytes | None]) -> None:
-        """Carry until the subscriber closes, sends garbage, or the server stops."""
-        async with asyncio.TaskGroup() as tasks:
-            reader = tasks.create_task(self._read(receive))
-            ending = await self._write(pull)
-            reader.cancel()
-        code, details = ending
-        if code is not grpc.StatusCode.OK:
-            await self._context.abort(code, details)
-
-    async def _read(self, receive: Callable[[bytes], None]) -> None:
-        while True:
-            data = await self._context.read()
-            if data is EOF:
-                self._end(grpc.StatusCode.OK, "")
-                return
-            wait_s = self._bucket.take(self._now_s())
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
-            try:
-                receive(data)
-            except MalformedRequestError as error:
-                logger.warning("stream closed peer=%r: %s", self._context.peer(), error)
-                self._end(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-                return
-            self.wake()
-
-    def _end(self, code: grpc.StatusCode, details: str) -> None:
-        self._ended = (code, details)
-        self.wake()
-
-    async def _write(self, pull: Callable[[], bytes | None]) -> Ending:
-        while True:
-            if self._is_stopping():
-                return grpc.StatusCode.UNAVAILABLE, "The server is stopping."
-            if self._ended is not None:
-                return self._ended
-            data = pull()
-            if data is None:
-                self._work.clear()
-                await self._work.wait()
-            else:
-                await self._context.write(data)
+    async def _turn_away_when_stopping(self, context: Context) -> None:
+        if self._stopping:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "The server is stopping.")
 
 
 def _options(limits: Limits) -> list[tuple[str, Any]]:

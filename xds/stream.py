@@ -23,6 +23,7 @@ from xds.subscription import Meaning, Mode, Request, Subscription, interpret
 
 NAMES_MAX = 100_000
 UNKNOWN_TYPES_MAX = 16
+NEVER = -1
 
 TYPES_BY_URL: Mapping[str, ResourceType] = {type_.url: type_ for type_ in ResourceType}
 
@@ -79,6 +80,7 @@ class AdsStream:
         self._meter = meter
         self._member: Member | None = None
         self._ledgers: dict[ResourceType, Ledger] = {}
+        self._rests_at = NEVER
 
     def receive(self, data: bytes, now_s: float) -> Refusal | None:
         """Take a request; return the refusal if it is one.
@@ -87,6 +89,7 @@ class AdsStream:
             MalformedRequestError: the bytes are not a request, the first one has no node, or it asks for too much.
         """
         request = decode_request(self.mode, data)
+        self._rests_at = NEVER
         if self.group is None:
             self._join(data, now_s)
         type_ = TYPES_BY_URL.get(request.type_url)
@@ -98,22 +101,12 @@ class AdsStream:
 
     def pull(self, now_s: float) -> bytes | None:
         """Return the next response to send; None when there is none until something happens."""
-        group, member = self.group, self._member
-        if group is None or member is None or group.snapshot is None:
-            return None
-        for type_ in ResourceType:
-            ledger = self._ledgers.get(type_)
-            if ledger is None or ledger.outstanding is not None:
-                continue
-            target = group.snapshot.sets[type_]
-            if ledger.settled_on is target:
-                continue
-            delivery = self._deliver(ledger, target, group)
-            if not delivery.is_empty:
-                return self._send(ledger, delivery, group, now_s)
-            ledger.settle(delivery, target)
-        self._roster.update(member, self._standing(group))
-        return None
+        due = self._due()
+        return None if due is None else self._send(*due, now_s)
+
+    def rests(self) -> bool:
+        """Whether there is nothing to send until something happens: then nobody needs to be woken to `pull`."""
+        return self._due() is None
 
     def close(self, now_s: float) -> None:
         """Free what the stream holds. It is not used afterwards."""
@@ -142,7 +135,9 @@ class AdsStream:
         ledger = self._ledgers.get(type_)
         first = ledger is None
         if ledger is None:
-            ledger = self._ledgers[type_] = Ledger(type_)
+            ledger = Ledger(type_)
+            ledgers = {**self._ledgers, type_: ledger}
+            self._ledgers = {each: ledgers[each] for each in ResourceType if each in ledgers}
         understood = interpret(ledger.subscription, ledger.nonce_sent, request, full_state=type_.full_state)
         if len(understood.subscription.names) > NAMES_MAX:
             raise MalformedRequestError(f"More than {NAMES_MAX} names of {type_.label} are asked for on one stream.")
@@ -158,6 +153,31 @@ class AdsStream:
             if refusal is not None:
                 self._meter.nacked(refusal)
                 return refusal
+        return None
+
+    def _due(self) -> tuple[Ledger, Delivery, Group] | None:
+        """Return what is to be sent next; settle what need not be sent, and note how far the stream has come.
+
+        This is asked several times per push and stream, and mostly the answer is that it was just asked.
+        """
+        group = self.group
+        if group is None or group.snapshot is None or self._rests_at == group.generation:
+            return None
+        waits, released = False, True
+        sets = group.snapshot.sets
+        while released:
+            released = False
+            for type_, ledger in self._ledgers.items():
+                if ledger.outstanding is not None:
+                    waits = True
+                elif ledger.settled_on is not (target := sets[type_]):
+                    delivery = self._deliver(ledger, target, group)
+                    if delivery.resources or delivery.removed:
+                        return ledger, delivery, group
+                    released |= ledger.settle(delivery)
+        assert self._member is not None, "who has a group is a member of it"
+        self._roster.update(self._member, self._standing(group, waits=waits))
+        self._rests_at = group.generation
         return None
 
     def _deliver(self, ledger: Ledger, target: ResourceSet, group: Group) -> Delivery:
@@ -220,18 +240,20 @@ class AdsStream:
             )
             followers.repeat(changed)
         ledger.sent(Outstanding(nonce, group.generation, now_s, delivery))
+        self._rests_at = NEVER
         self._meter.pushed(group.name, ledger.type.label, len(data))
         return data
 
-    def _standing(self, group: Group) -> Standing:
+    def _standing(self, group: Group, *, waits: bool) -> Standing:
         assert group.snapshot is not None, "standing is towards a snapshot"
-        refusals = tuple(ledger.refusal for ledger in self._ledgers.values() if ledger.refusal is not None)
-        confirmed = not refusals and all(
-            ledger.outstanding is None
-            and ledger.settled_on is group.snapshot.sets[ledger.type]
-            and self._asked_for_all(ledger, group)
-            for ledger in self._ledgers.values()
-        )
+        refusals: tuple[Refusal, ...] = ()
+        confirmed, sets = not waits, group.snapshot.sets
+        for type_, ledger in self._ledgers.items():
+            if ledger.refusal is not None:
+                refusals += (ledger.refusal,)
+                confirmed = False
+            elif confirmed:
+                confirmed = ledger.settled_on is sets[type_] and self._asked_for_all(ledger, group)
         return Standing(group.generation, confirmed, refusals)
 
     def _asked_for_all(self, ledger: Ledger, group: Group) -> bool:

@@ -9,6 +9,7 @@ Source: https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import NamedTuple
 
 WILDCARD = "*"
 
@@ -18,6 +19,9 @@ class Mode(Enum):
 
     STATE_OF_THE_WORLD = "sotw"
     DELTA = "delta"
+
+    # Enum hashes its name in Python; the identity is as good a hash for members, and this is looked up at every push.
+    __hash__ = object.__hash__
 
 
 class Meaning(Enum):
@@ -66,8 +70,7 @@ class Subscription:
         return self.wildcard or name in self.names
 
 
-@dataclass(frozen=True, slots=True)
-class Interpretation:
+class Interpretation(NamedTuple):
     """A request, understood.
 
     Attributes:
@@ -113,6 +116,8 @@ def _state_of_the_world(
 ) -> Interpretation:
     if not names and full_state and (before is None or before.by_default):
         return Interpretation(meaning, before or Subscription(wildcard=True, by_default=True))
+    if before is not None and before.names == names and not before.wildcard:
+        return Interpretation(meaning, before)
     after = Subscription(names - {WILDCARD}, wildcard=WILDCARD in names)
     return Interpretation(meaning, before if before is not None and before == after else after)
 

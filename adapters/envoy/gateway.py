@@ -32,6 +32,7 @@ from xds.access_logs import AccessLog
 from xds.errors import XdsError
 from xds.load_reports import LoadReport
 from xds.resources import ApiListener, LatencyLog, Listener, Resource, ResourceType
+from xds.roster import Connected
 from xds.server import XdsServer
 
 from .addresses import AddressBook, Resolve, look_up
@@ -85,7 +86,7 @@ class _Applied(NamedTuple):
 
 class _Refused(NamedTuple):
     offer: Offer
-    nodes: frozenset[tuple[str, float]]
+    nodes: Connected
     answer: Answer
 
 
@@ -171,7 +172,8 @@ class EnvoyGateway:
         return answer
 
     async def _try(self, wanted: Assignment, problems: list[str], ends_s: float) -> Answer:
-        agent, nodes = wanted.agent, self._present()
+        # What a node has refused is not sent to it again; one that comes back may think otherwise.
+        agent, nodes = wanted.agent, self._server.connected(self.name)
         try:
             offer = self._make(wanted) if self._has_address(wanted.stable) else None
             known = self._refused.get(agent)
@@ -252,10 +254,6 @@ class EnvoyGateway:
         waiting = ", ".join(sorted(self._wanted.keys() - self._offering.offered.keys()))
         return f"no Envoy is told anything before these can be served: {waiting}"
 
-    def _present(self) -> frozenset[tuple[str, float]]:
-        """The nodes that are connected, and since when: what one has refused is not sent to it again."""
-        return frozenset((node.id, node.since_s) for node in self._server.nodes(self.name) if node.streams)
-
     def _sweep(self) -> None:
         if len(self._book.addresses) < self._sweep_from:
             return
@@ -322,7 +320,7 @@ class EnvoyGateway:
 
     async def observe(self, agent: str) -> Observation:
         """What the nodes have reported. Raises GatewayError while there is none that reports."""
-        nodes = {node.id for node in self._server.nodes(self.name) if node.streams}
+        nodes = self._server.connected(self.name).keys()
         if not nodes:
             raise GatewayError(self.name, "unreachable", "no Envoy is connected", retryable=True)
         age_s = self._tallies.age_s(nodes, self._now_s())
@@ -341,7 +339,7 @@ class EnvoyGateway:
 
     async def status(self) -> GatewayStatus:
         """Who is connected."""
-        nodes = tuple(sorted(node.id for node in self._server.nodes(self.name) if node.streams))
+        nodes = tuple(sorted(self._server.connected(self.name)))
         detail = f"no latency is reported: {self._log_refusal}" if self._log_refusal else ""
         if not nodes:
             detail = f"no Envoy with node.cluster {self.name!r} is connected"

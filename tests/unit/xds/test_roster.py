@@ -133,3 +133,16 @@ def test_those_who_left_are_not_remembered_without_end(roster):
     for index in range(2 * DEPARTED_MAX):
         roster.leave(join(roster, str(index)), now_s=0.0)
     assert len(roster.nodes("edge", 0.0)) == DEPARTED_MAX
+
+
+def test_who_is_connected_is_known_by_the_oldest_stream_and_forgotten_with_the_last(roster):
+    first, second = join(roster, "one", since_s=3.0), join(roster, "one", since_s=5.0)
+    known = roster.connected("edge")
+    assert known == {"one": 3.0}
+    assert roster.connected("edge") is known, "it was worked out again although nobody came or went"
+    roster.leave(first, 6.0)
+    assert roster.connected("edge") == {"one": 5.0}, "a node that came back counted as the one that was there before"
+    roster.leave(second, 7.0)
+    assert roster.connected("edge") == {}, "a node that has left counted as connected"
+    join(roster, "two")
+    assert set(roster.connected("edge")) == {"two"}, "a node that joined was not seen"

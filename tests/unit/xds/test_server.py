@@ -152,7 +152,7 @@ async def test_20_half_closing_frees_the_stream(server):
         assert await subscriber.call.code() is grpc.StatusCode.OK
     assert server._streams == set()
     assert server.cache.group(GROUP).watchers == set()
-    assert server._wakers == set()
+    assert server._lines == set()
     assert not server._meter.streams
 
 

@@ -254,3 +254,23 @@ def test_what_was_refused_along_with_something_bad_comes_again_with_the_cure(wor
     world.serve(endpoints("a", "good"), endpoints("b", "mended"), endpoints("c", "2"))
     client.takes(EDS, "a", "b")
     client.hears_nothing()
+
+
+def test_a_cluster_goes_as_soon_as_its_table_is_given_up_and_nothing_else_happens(world):
+    world.serve(*agent("a"), *agent("b"), listener("l", routes="x"), listener("m", routes="y"), *tables("x", "y"))
+    client = world.client(DELTA)
+    for type_, names in ((CDS, ("a", "b")), (EDS, ("a", "b")), (LDS, ("l", "m")), (RDS, ("x", "y"))):
+        client.subscribes(type_, *(() if type_ in {CDS, LDS} else names))
+        client.takes(type_, *names)
+    world.serve(*agent("a"), listener("l", routes="x"), routes("x", "2", to=["a"]))
+    assert client.hears(LDS).removed == ("m",)
+    client.hears(RDS, "x")
+    client.acks(LDS)
+    client.subscribes(RDS, unsubscribe=["y"])
+    client.acks(RDS)
+    assert client.hears(CDS).removed == ("b",), "the cluster of a table that is gone stayed for good"
+
+
+def tables(*names):
+    """Tables that guide to a cluster each: `x` to `a`, `y` to `b`."""
+    return [routes(name, to=[chr(ord(name) - 23)]) for name in names]

@@ -67,6 +67,9 @@ class FakeServer:
     def nodes(self, group: str) -> tuple[NodeStatus, ...]:
         return tuple(NodeStatus(n.id, group, 1, n.since_s, n.confirmed_generation, ()) for n in self.present)
 
+    def connected(self, group: str) -> dict[str, float]:
+        return {node.id: node.since_s for node in self.present}
+
     async def confirmed(self, group: str, generation: int, timeout_s: float) -> Confirmation:
         await asyncio.sleep(0)
         snapshot, newest = self.cache.snapshot(group), self.cache.group(group).generation

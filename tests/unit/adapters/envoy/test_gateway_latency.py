@@ -63,8 +63,7 @@ async def test_a_listener_changes_only_for_a_longer_limit(server, gateway):
 
 async def test_entries_are_counted_beside_load_reports(server, gateway, monkeypatch):
     await gateway.start([agent("a", 2.0), agent("b")])
-    node = type("Node", (), {"id": "one", "streams": 1})
-    monkeypatch.setattr(server, "nodes", lambda group: (node,))
+    monkeypatch.setattr(server, "connected", lambda group: {"one": 0.0})
     load = VersionLoad("1.2.3", successes=3, errors=1, issued=4, in_flight=0)
     gateway.take_report(LoadReport("one", "edge", (ClusterLoad("a/stable", 1.0, 0, (load,)),)))
     entries = [
