@@ -1,4 +1,4 @@
-"""Laws of the rollout machine (DESIGN.md 5, 10), whatever operators, gateways, evidence and time do, in any order."""
+"""Laws of the rollout machine (docs/rollout.md), whatever operators, gateways, evidence and time do, in any order."""
 
 from __future__ import annotations
 
