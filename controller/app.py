@@ -30,6 +30,9 @@ from controller.errors import TurnoutError
 from controller.journal.errors import JournalError
 from controller.journal.store import Journal
 from controller.journal.writer import AsyncJournal
+from controller.metrics.outcomes import Outcomes
+from controller.metrics.prometheus import Prometheuses
+from controller.metrics.sources import Source
 from controller.observe import logs
 from controller.observe.meters import Meters
 from controller.roster import roster_of
@@ -37,6 +40,7 @@ from controller.runtime.broadcast import Broadcast
 from controller.runtime.drain_call import DrainCaller
 from controller.runtime.fleet import Fleet, GatewayProfile
 from controller.runtime.hands import Surroundings
+from controller.runtime.profile import Profile
 from controller.runtime.reach import connect
 from controller.runtime.tasks import Tasks
 from controller.settings.loading import Settings, load
@@ -104,6 +108,8 @@ class App:
             credentials=options.xds_tls.credentials() if options.xds_tls else None,
         )
         self._drain_caller = DrainCaller()
+        self._outcomes = Outcomes(time.time())
+        self._prometheuses = Prometheuses()
         self.fleet = Fleet(self._make_adapter, self._surroundings())
         self._fleet_ready = asyncio.Event()
         self._open = False
@@ -121,6 +127,7 @@ class App:
             settings=lambda: Standing(self.settings.digest, self._refused),
             ready=lambda: self._open,
             now_s=time.time,
+            outcomes=self._outcomes,
         )
 
     def _surroundings(self) -> Surroundings:
@@ -132,7 +139,11 @@ class App:
             connect=connect,
             call_drain_url=self._drain_caller,
             report=self._report,
+            sources=self._sources,
         )
+
+    def _sources(self, profile: Profile) -> Sequence[Source]:
+        return (self._outcomes.source(profile.agent), *self._prometheuses.sources(profile.agent, profile.queries))
 
     def _report(self, _agent: str, receipt: Receipt) -> None:
         self.meters.receipt(receipt.gateway, receipt.outcome.value, receipt.took_s)
@@ -176,6 +187,7 @@ class App:
     async def _close(self) -> None:
         await self.api.stop()
         await self._drain_caller.close()
+        await self._prometheuses.close()
         try:
             await self.journal.close()
         except JournalError as error:
@@ -198,6 +210,7 @@ class App:
             try:
                 check_listen(self.api.host, outcome.access)
                 await self.fleet.configure(roster_of(outcome))
+                self._outcomes.keep(self.fleet.drivers)
             except TurnoutError as error:
                 self._refuse([str(error)])
                 continue

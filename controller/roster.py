@@ -8,6 +8,7 @@ from controller.analysis.indicators import latency_over
 from controller.analysis.objectives import Objective
 from controller.analysis.verdict import Judge
 from controller.evolution.gates import Gate
+from controller.metrics.promql import Query
 from controller.rollout.plan import Plan, Step, WhenUndecided
 from controller.runtime.fleet import GatewayProfile, Roster
 from controller.runtime.profile import Profile
@@ -18,7 +19,8 @@ from controller.settings.objective import ObjectiveSpec
 from controller.settings.strategy import StepSpec, StrategySpec
 
 SILENCE_MAX_S = 10.0
-"""No event from the candidate for this long is called ``no-data``; what is left of the deadline then begins to run."""
+"""No event from the candidate for this long is called ``no-data``; what is left of the deadline then begins to run.
+Where a Prometheus is asked less often than that, it is longer."""
 
 
 def roster_of(settings: Settings) -> Roster:
@@ -56,6 +58,7 @@ def profile_of(agent: AgentSettings) -> Profile:
         retries=strategy.retries,
         indicators=agent.indicators(),
         latency_limits_s=agent.latency_limits_s(),
+        queries=queries_of(agent),
         drain_deadline_s=agent.drain_deadline_s,
     )
 
@@ -66,7 +69,13 @@ def judge_of(agent: AgentSettings) -> Judge | None:
     if not agent.spec.objectives:
         return None
     objectives = tuple(_objective(spec) for spec in agent.spec.objectives)
-    return Judge(objectives, analysis.alpha, _silence_s(analysis.no_data_deadline_s))
+    return Judge(objectives, analysis.alpha, _silence_s(agent))
+
+
+def queries_of(agent: AgentSettings) -> tuple[Query, ...]:
+    """The indicators of its objectives that a Prometheus is asked for, each once."""
+    found = (_query(spec) for spec in agent.spec.objectives)
+    return tuple(dict.fromkeys(query for query in found if query is not None))
 
 
 def plan_of(agent: AgentSettings) -> Plan:
@@ -78,7 +87,7 @@ def plan_of(agent: AgentSettings) -> Plan:
         keep_s=strategy.keep_s,
         progress_deadline_s=strategy.progress_deadline_s,
         approval_timeout_s=gate.consent_timeout_s,
-        no_data_deadline_s=analysis.no_data_deadline_s - _silence_s(analysis.no_data_deadline_s),
+        no_data_deadline_s=analysis.no_data_deadline_s - _silence_s(agent),
         undecided=WhenUndecided(analysis.undecided),
         watched=bool(agent.spec.objectives),
         consent=gate.consent == "required",
@@ -97,12 +106,26 @@ def _step(spec: StepSpec, *, mirrored: bool) -> Step:
 
 
 def _objective(spec: ObjectiveSpec) -> Objective:
-    metric, limit_s = spec.indicator.metric, spec.indicator.latency_over_s
+    metric, limit_s, query = spec.indicator.metric, spec.indicator.latency_over_s, _query(spec)
     if limit_s is not None:
         metric = latency_over(limit_s)
-    assert metric is not None, "an indicator is a metric or a latency limit"
+    elif query is not None:
+        metric = query.indicator
+    assert metric is not None, "an indicator is a metric, a latency limit or a query"
     return Objective(spec.name, metric, spec.max_ratio, spec.margin_ratio, spec.guardrail)
 
 
-def _silence_s(no_data_deadline_s: float) -> float:
-    return min(SILENCE_MAX_S, no_data_deadline_s / 2)
+def _query(spec: ObjectiveSpec) -> Query | None:
+    asked = spec.indicator.prometheus
+    if asked is None:
+        return None
+    return Query(spec.name, asked.url, asked.bad, asked.total, asked.pace_s, asked.window_s)
+
+
+def _silence_s(agent: AgentSettings) -> float:
+    """A source that is looked at rarely is not silent before its third look; half of the deadline is left in any case.
+
+    Else every pause between two of its looks would be taken for missing data.
+    """
+    paces = [query.every_s for query in queries_of(agent)]
+    return min(max(SILENCE_MAX_S, 3 * max(paces, default=0.0)), agent.spec.analysis.no_data_deadline_s / 2)

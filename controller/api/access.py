@@ -1,7 +1,8 @@
 """Who may ask for what: bearer tokens and their roles; without tokens only this machine, and no page of another site.
 
 A viewer reads. An operator steers. An approver reads and consents, and does not steer: whoever brings a candidate
-forward and whoever consents to it are two jobs, and a person who has both has two tokens.
+forward and whoever consents to it are two jobs, and a person who has both has two tokens. A reporter pushes outcomes,
+and does not even read: it is an agent, on a machine that answers strangers.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Right(StrEnum):
     READ = "read"
     STEER = "steer"
     CONSENT = "consent"
+    REPORT = "report"
 
 
 RIGHTS: Mapping[str, frozenset[Right]] = MappingProxyType(
@@ -43,11 +45,17 @@ RIGHTS: Mapping[str, frozenset[Right]] = MappingProxyType(
         "viewer": frozenset({Right.READ}),
         "operator": frozenset({Right.READ, Right.STEER}),
         "approver": frozenset({Right.READ, Right.CONSENT}),
+        "reporter": frozenset({Right.REPORT}),
     }
 )
 
 NEEDS: Mapping[Right, str] = MappingProxyType(
-    {Right.READ: "viewer, operator or approver", Right.STEER: "operator", Right.CONSENT: "approver"}
+    {
+        Right.READ: "viewer, operator or approver",
+        Right.STEER: "operator",
+        Right.CONSENT: "approver",
+        Right.REPORT: "reporter",
+    }
 )
 """The role that has a right, for people."""
 

@@ -98,6 +98,14 @@ class GatewaySplitTold(Told):
     """Requests in flight per version; a version that is absent cannot be seen."""
 
 
+class SourceTold(Told):
+    """Where the agent's events are counted, besides its gateways."""
+
+    source: str
+    trouble: str
+    """Why the last look at it did not bring everything; empty where it did. What is missing is no data, never zero."""
+
+
 class CountsTold(Told):
     """Events of one indicator on one track."""
 
@@ -168,6 +176,7 @@ class AgentTold(Told):
     rollout: RolloutTold | None
     timers: list[TimerTold]
     gateways: list[GatewaySplitTold]
+    sources: list[SourceTold]
     verdict: Verdict
     findings: list[FindingTold]
     drains: list[DrainTold]
@@ -211,6 +220,10 @@ def tell(driver: Driver, now_s: float) -> AgentTold:
             for timer, at_s in sorted(state.timers.items(), key=lambda entry: entry[1])
         ],
         gateways=[_gateway(driver, name) for name in sorted(state.gateways)],
+        sources=[
+            SourceTold(source=name, trouble=driver.hands.troubles.get(name, ""))
+            for name in sorted(driver.hands.sources)
+        ],
         verdict=state.verdict,
         findings=[FindingTold.of(finding) for finding in assessment.findings] if assessment else [],
         drains=[

@@ -12,6 +12,7 @@ from enum import StrEnum
 from aiohttp import web
 
 from controller.journal.writer import AsyncJournal
+from controller.metrics.outcomes import Outcomes
 from controller.observe.meters import Meters
 from controller.runtime.broadcast import Broadcast
 from controller.runtime.fleet import Fleet
@@ -47,6 +48,7 @@ class Context:
         settings: which are in force, and why newer ones are not.
         ready: whether everything is brought up; ``/readyz`` asks.
         now_s: the clock, in seconds since the epoch.
+        outcomes: what agents push.
     """
 
     fleet: Fleet
@@ -57,19 +59,21 @@ class Context:
     settings: Callable[[], Standing]
     ready: Callable[[], bool]
     now_s: Callable[[], float]
+    outcomes: Outcomes = field(default_factory=lambda: Outcomes(0.0))
 
 
 class Pool(StrEnum):
-    """Requests that share a limit. Readers never keep an operator out, and those who wait keep nobody out."""
+    """Requests that share a limit. Readers and reporters keep no operator out, and those who wait keep nobody out."""
 
     PROBE = "probe"
     READ = "read"
     STEER = "steer"
+    REPORT = "report"
     WAIT = "wait"
     LISTEN = "listen"
 
 
-IN_POOL_MAX = {Pool.PROBE: 64, Pool.READ: 64, Pool.STEER: 64, Pool.WAIT: 96, Pool.LISTEN: 128}
+IN_POOL_MAX = {Pool.PROBE: 64, Pool.READ: 64, Pool.STEER: 64, Pool.REPORT: 64, Pool.WAIT: 96, Pool.LISTEN: 128}
 """Who waits listens to the same broadcast: together they stay below its own limit."""
 
 ENDLESS = frozenset({Pool.WAIT, Pool.LISTEN})

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from . import agents, configuration, drains, gateways, news, page, probes, proposals, steering, trail
+from . import agents, configuration, drains, gateways, news, outcomes, page, probes, proposals, steering, trail
 from .context import DESK, Context, Desk
 from .openapi import describe
 from .operation import BODY_BYTES_MAX, JSON, Call, Operation
@@ -38,6 +38,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *steering.OPERATIONS,
     *drains.OPERATIONS,
     *proposals.OPERATIONS,
+    *outcomes.OPERATIONS,
     *gateways.OPERATIONS,
     *configuration.OPERATIONS,
     *trail.OPERATIONS,

@@ -19,8 +19,8 @@ def _read_name(text: object) -> str:
 @click.option(
     "--role",
     required=True,
-    type=click.Choice(["viewer", "operator", "approver"]),
-    help="viewer reads; operator also steers; approver reads and consents.",
+    type=click.Choice(["viewer", "operator", "approver", "reporter"]),
+    help="viewer reads; operator also steers; approver reads and consents; reporter pushes outcomes only.",
 )
 @with_output
 def token(name: str, role: str, output: str) -> None:

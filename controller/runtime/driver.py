@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.analysis.indicators import Block, Indicator
 from controller.analysis.verdict import Assessment, Judge, Verdict
@@ -27,16 +27,17 @@ from controller.journal.transitions import (
     evidence_body,
     transition_body,
 )
+from controller.metrics.sources import Looked
 from controller.rollout import commands as do
 from controller.rollout import events
 from controller.rollout.machine import step, unfinished
 from controller.rollout.state import RESTING, State, new_state
 
-from .hands import Hands, Looked, Surroundings
+from .hands import Hands, Surroundings
 from .haste import goes_back
 from .profile import Profile
 from .traffic import Traffic
-from .watch import Watch, blocks_of, watched
+from .watch import Watch, blocks_of, judged, watched
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class Driver:
         self._judge_seq = 0  # that checkpoint's number; 0 owes one
         self._late: asyncio.Future[Record | None] | None = None
         self._stopped = False
-        self.hands = Hands(profile, around, self._inbox.put, self._in_flight)
+        self.hands = Hands(profile, around, self._inbox.put, self._in_flight, lambda: judged(self.state))
         if recalled is None:
             gateways = frozenset(profile.gateways)
             self.state = new_state(profile.agent, profile.stable, gateways, drain_deadline_s=profile.drain_deadline_s)
@@ -91,7 +92,9 @@ class Driver:
             self._remember(recalled)
 
     def _remember(self, recalled: Recalled) -> None:
-        now_s, self.state = self.around.now_s(), recalled.state
+        now_s = self.around.now_s()
+        # What a gateway confirmed to an earlier life of ours it may have lost since: it is asked again.
+        self.state = replace(recalled.state, confirmed=frozenset())
         if watched(self.state) is None:
             return
         if recalled.judge is None:  # killed, or out of disk, between the decision to watch and its first checkpoint
@@ -136,6 +139,7 @@ class Driver:
             async with self.hands.tasks:
                 await self._heed_what_was_found()
                 self.hands.carry_out(unfinished(self.state), self.state)
+                self.hands.look_elsewhere()
                 await self._adjust(self.profile)
                 while True:
                     await self._turn()
@@ -281,9 +285,9 @@ class Driver:
     async def _weigh(self, looked: Looked) -> None:
         """Count what is new, judge it, write it down, and act upon it. A breach does not wait for the second last."""
         now_s, whom = self.around.now_s(), watched(self.state)
-        if looked.gateway not in self.state.gateways:
+        if looked.source not in self.state.gateways and looked.source not in self.hands.sources:
             return
-        new = self.watch.count(looked.observation) if looked.observation else {}
+        new = self.watch.count(*looked.readings)
         if looked.observation:
             self.traffic.take(looked.observation, new, self.state, now_s)
         if self.watch.judged is None:
@@ -356,6 +360,8 @@ class Driver:
         """Take over new settings, as far as the present phase lets them."""
         old, self.profile, self.hands.profile = self.profile, profile, profile
         now_s, state = self.around.now_s(), self.state
+        if profile.queries != old.queries:
+            self.hands.look_elsewhere()
         if profile.judge != old.judge:
             await self._adopt(profile.judge, now_s)
         declared = (state.declared, state.declared_candidate, state.gateways, state.drain_deadline_s)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from adapters.port import Adapter, GatewayError, Observation, Receipt, Version
+from adapters.port import Adapter, GatewayError, Receipt, Version
 from controller.evolution.gates import refusal
 from controller.journal.writer import AsyncJournal
+from controller.metrics.sources import GatewayCounters, Judged, Looked, Source, SourceError
 from controller.rollout import commands as do
 from controller.rollout import events
 from controller.rollout.state import Phase, State
@@ -41,6 +42,7 @@ class Surroundings:
         connect: opens a connection to (host, port), to see whether somebody answers.
         call_drain_url: tells a version that it drains.
         report: hears every receipt (agent, receipt), for meters.
+        sources: where an agent's events are counted besides its gateways.
     """
 
     adapters: Mapping[str, Adapter]
@@ -50,14 +52,7 @@ class Surroundings:
     connect: Connect
     call_drain_url: DrainUrl
     report: Callable[[str, Receipt], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What one look at a gateway brought; None when it could not be read."""
-
-    gateway: str
-    observation: Observation | None
+    sources: Callable[[Profile], Sequence[Source]] = lambda _profile: ()
 
 
 class Hands:
@@ -68,6 +63,12 @@ class Hands:
         around: what is acted upon.
         tell: the driver's inbox.
         in_flight: requests in flight on a version, by its name; None while that cannot be said.
+        judged: the versions that are judged now.
+
+    Attributes:
+        links: a link per gateway.
+        sources: what is looked at besides the gateways, by name.
+        troubles: why the last look at a source, or at a gateway, did not bring everything; empty where it did.
     """
 
     def __init__(
@@ -76,14 +77,18 @@ class Hands:
         around: Surroundings,
         tell: Callable[[events.AnyEvent | Looked], Awaitable[None]],
         in_flight: Callable[[str], int | None],
+        judged: Callable[[], Judged] = dict,
     ) -> None:
         self.profile = profile
         self.links: dict[str, Link] = {}
+        self.sources: dict[str, Source] = {}
+        self.troubles: dict[str, str] = {}
         self.tasks = Tasks()
         self._draining: set[str] = set()
         self._around = around
         self._tell = tell
         self._in_flight = in_flight
+        self._judged = judged
 
     def carry_out(self, wanted: Iterable[do.Command], state: State) -> None:
         """Start whatever ``wanted`` asks for. Never blocks."""
@@ -116,7 +121,7 @@ class Hands:
         for gone in sorted((self.links.keys() - state.gateways) | self.replaced()):
             adapter = self.links.pop(gone).adapter
             self.tasks.stop(f"link {gone}")
-            self.tasks.stop(f"look {gone}")
+            self._look_away(gone)
             if self._around.adapters.get(gone) is adapter:
                 self.tasks.start(f"leave {gone}", self._leave(adapter))
         assignment = self.profile.assignment(state)
@@ -140,7 +145,20 @@ class Hands:
 
         self.links[name] = Link(adapter, tell=self._tell, now_s=around.now_s, report=report)
         self.tasks.start(f"link {name}", self.links[name].run())
-        self.tasks.start(f"look {name}", self._look(adapter))
+        self.tasks.start(f"look {name}", self._look(GatewayCounters(adapter, agent)))
+
+    def look_elsewhere(self) -> None:
+        """Look at every source that the settings name, besides the gateways, and at no other."""
+        for gone in tuple(self.sources):
+            del self.sources[gone]
+            self._look_away(gone)
+        for source in self._around.sources(self.profile):
+            self.sources[source.name] = source
+            self.tasks.start(f"look {source.name}", self._look(source))
+
+    def _look_away(self, source: str) -> None:
+        self.tasks.stop(f"look {source}")
+        self.troubles.pop(source, None)
 
     async def _leave(self, adapter: Adapter) -> None:
         """Make a gateway that carries the agent no longer forget it: a split left behind would never be taken back."""
@@ -193,14 +211,23 @@ class Hands:
         facts = {"phase": state.phase.value, "candidate_percent": state.split.candidate_bp / 100}
         self._around.broadcast.publish(self._around.now_s(), state.agent, what, text, facts)
 
-    async def _look(self, adapter: Adapter) -> None:
-        """Read a gateway's counters again and again. A look that fails is still a look: time passes without data."""
+    async def _look(self, source: Source) -> None:
+        """Read a source's counters again and again. A look that fails is still a look: time passes without data."""
         while True:
-            observation = None
             try:
                 async with asyncio.timeout(OBSERVE_TIMEOUT_S):
-                    observation = await adapter.observe(self.profile.agent)
-            except (GatewayError, TimeoutError) as error:
-                log.debug("%s: %s cannot be observed: %s", self.profile.agent, adapter.name, error)
-            await self._tell(Looked(adapter.name, observation))
-            await asyncio.sleep(adapter.capabilities.observe_every_s)
+                    looked = await source.look(self._judged())
+            except (GatewayError, SourceError, TimeoutError) as error:
+                looked = Looked(source.name, trouble=str(error) or f"no answer within {OBSERVE_TIMEOUT_S:g} s")
+            if looked is not None:
+                self._tell_trouble(looked)
+                await self._tell(looked)
+            await asyncio.sleep(source.every_s)
+
+    def _tell_trouble(self, looked: Looked) -> None:
+        """Say it once when a source cannot be read, and once when it can again."""
+        before, self.troubles[looked.source] = self.troubles.get(looked.source, ""), looked.trouble
+        if looked.trouble and not before:
+            log.warning("%s: %s cannot be read: %s", self.profile.agent, looked.source, looked.trouble)
+        elif before and not looked.trouble:
+            log.info("%s: %s can be read again", self.profile.agent, looked.source)

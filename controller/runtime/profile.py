@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from adapters.port import Assignment, Route, Stickiness, Version
 from controller.analysis.verdict import Judge
 from controller.evolution.gates import Gate
+from controller.metrics.promql import Query
 from controller.rollout.plan import Plan
 from controller.rollout.state import State
 
@@ -26,6 +27,7 @@ class Profile:
         judge: what its candidates are judged by; None where there are no objectives.
         stickiness, dead_man_s, request_timeout_s, retries, indicators, latency_limits_s: see
             :class:`~adapters.port.Assignment`.
+        queries: the indicators that a Prometheus is asked for.
         drain_deadline_s: how long requests in flight on a version without traffic may go on.
     """
 
@@ -43,6 +45,7 @@ class Profile:
     retries: int = 0
     indicators: tuple[str, ...] = ()
     latency_limits_s: tuple[float, ...] = ()
+    queries: tuple[Query, ...] = ()
     drain_deadline_s: float = 60.0
 
     def assignment(self, state: State) -> Assignment:

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from adapters.port import Observation
-from controller.analysis.counters import Ledger, Series, blocks
+from controller.analysis.counters import Ledger, Reading, Series, blocks
 from controller.analysis.evidence import Evidence
 from controller.analysis.indicators import Block, Counts, Indicator
 from controller.analysis.verdict import Assessment, Judge, JudgeState
-from controller.metrics.readings import reading
+from controller.metrics.sources import Judged
 from controller.rollout.state import State
+
+from .traffic import track_of
 
 Looks = Sequence[tuple[float, Mapping[Indicator, Block]]]
 """What was counted when, in seconds since the epoch."""
@@ -37,6 +38,12 @@ def watched(state: State) -> Watched | None:
     if state.previous is not None:
         return Watched(state.stable.name, state.previous.name)
     return None
+
+
+def judged(state: State) -> Judged:
+    """The same, for those who must be asked about each version by its name."""
+    whom = watched(state)
+    return {name: track_of(name, state) for name in (whom.candidate, whom.stable)} if whom else {}
 
 
 @dataclass(slots=True)
@@ -64,9 +71,9 @@ class Watch:
         """No candidate has traffic any more."""
         self.judged = None
 
-    def count(self, observation: Observation) -> dict[Series, Counts]:
-        """Take a new observation into the ledger; what it says that is new."""
-        self.ledger, new = self.ledger.take([reading(observation)])
+    def count(self, *readings: Reading) -> dict[Series, Counts]:
+        """Take new readings into the ledger; what they say that is new."""
+        self.ledger, new = self.ledger.take(readings)
         return new
 
     def moves(self, found: Mapping[Indicator, Block], now_s: float) -> bool:

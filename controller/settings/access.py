@@ -46,9 +46,10 @@ class TokenSpec(Shape):
 
     name: Name
     """Who holds the token; it stands in the journal as who did what. Unique."""
-    role: Literal["viewer", "operator", "approver"]
+    role: Literal["viewer", "operator", "approver", "reporter"]
     """`viewer` reads. `operator` reads and steers. `approver` reads and consents to candidates, and does not steer: two
-    jobs, two tokens."""
+    jobs, two tokens. `reporter` pushes outcomes and does nothing else, not even read: agents run on machines that
+    answer strangers."""
     sha256: Annotated[str, AfterValidator(_check_hash)]
     """The token's SHA-256 in hexadecimal, as `turnout token` prints it. Never the token itself."""
 

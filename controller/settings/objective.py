@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from controller.settings.address import Name
+from controller.settings.address import Name, Url
 from controller.settings.problem import RefusedError
 from controller.settings.quantity import duration, ratio
 from controller.settings.shape import Shape
@@ -16,7 +16,12 @@ ERROR = "error"
 OUTCOMES = ("task_failed", "unsafe", "over_budget")
 """The outcomes that agents report by these names; any other ORCA metric name may be used as well."""
 
+TEMPLATES = ("agent", "track", "version", "window")
+"""What a PromQL query may name between double braces."""
+
+_TEMPLATE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 _METRIC = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_QUERY_CHARS_MAX = 4_096
 
 
 def _check_metric(text: str) -> str:
@@ -26,17 +31,69 @@ def _check_metric(text: str) -> str:
     return text
 
 
+def _check_query(text: str) -> str:
+    if not (text.strip() and len(text) <= _QUERY_CHARS_MAX):
+        raise RefusedError(None, "is not a query", f"Write PromQL of 1 to {_QUERY_CHARS_MAX:,} characters.")
+    names = _TEMPLATE.findall(text)
+    for name in names:
+        if name not in TEMPLATES:
+            known = ", ".join(f"{{{{{each}}}}}" for each in TEMPLATES)
+            raise RefusedError("{{" + name + "}}", "stands for nothing", f"There are {known}.")
+    if not {"version", "track"} & set(names):
+        remedy = "Name {{version}} or {{track}} in it."
+        raise RefusedError(None, "asks the same for stable and candidate", remedy)
+    return text
+
+
+class PrometheusSpec(Shape):
+    """Events that a Prometheus counts. `{{agent}}`, `{{version}}`, `{{track}}` and `{{window}}` are put into its queries."""
+
+    url: Url
+    """Where the Prometheus is, without `/api/v1`. Without credentials, because URLs end up in logs."""
+    bad: Annotated[str, AfterValidator(_check_query)]
+    """PromQL for the bad events: counters, one series per process, not summed
+    (`task_failed_total{version="{{version}}"}`); or with `window` the events of that window. Nothing and NaN are no
+    data: where a series begins with the first bad event, add `or vector(0)`."""
+    total: Annotated[str, AfterValidator(_check_query)]
+    """PromQL for all events, good and bad, in the same manner."""
+    every_s: Annotated[float, duration("1s", "5m")] = 15.0
+    """How often it is asked. More often than Prometheus scrapes is of no use. A `window` is its own pace."""
+    window_s: Annotated[float, duration("5s", "30m")] | None = None
+    """What `{{window}}` stands for, where the queries return the events of a window, as `increase` does:
+    `sum(increase(task_failed_total{version="{{version}}"}[{{window}}]))`. At least four times what Prometheus scrapes
+    at. None where they return counters, which decides sooner and counts exactly."""
+
+    @model_validator(mode="after")
+    def _window_where_it_is_named(self) -> PrometheusSpec:
+        for name in ("bad", "total"):
+            named = "window" in _TEMPLATE.findall(getattr(self, name))
+            if named and self.window_s is None:
+                raise RefusedError(None, "names {{window}}, and there is none", "Add window: 1m.", at=(name,))
+            if self.window_s is not None and not named:
+                remedy = "Write increase(…[{{window}}]), or remove the window."
+                raise RefusedError(None, "does not name {{window}}", remedy, at=(name,))
+        return self
+
+    @property
+    def pace_s(self) -> float:
+        """How long to wait between two looks: windows come one after the other."""
+        return self.window_s or self.every_s
+
+
 class IndicatorSpec(Shape):
-    """What counts as a bad event: in YAML the metric's name alone, or ``{latencyOver: 2s}``."""
+    """What counts as a bad event: in YAML the metric's name alone, or ``{latencyOver: 2s}``, or ``{prometheus: …}``."""
 
     metric: Annotated[str, AfterValidator(_check_metric)] | None = None
-    """`error` (counted by the gateway), or the name under which agents report an outcome, 0 or 1, by ORCA:
-    `task_failed`, `unsafe`, `over_budget`, or any other. `indicator: error` is short for
+    """`error` (counted by the gateway), or the name under which agents report an outcome, 0 or 1, by ORCA or by
+    `POST /v1/outcomes`: `task_failed`, `unsafe`, `over_budget`, or any other. `indicator: error` is short for
     `indicator: {metric: error}`."""
     latency_over_s: Annotated[float, duration("1ms", "1h")] | None = None
     """An answer that takes longer than this to begin is bad: counted from the whole request to the answer's headers,
     because agents stream. Every gateway of the agent must report latency per version, and of this release only Envoy
     does (docs/gateways/envoy.md): an objective without data would never let a rollout pass."""
+
+    prometheus: PrometheusSpec | None = None
+    """What a Prometheus counts of each version (docs/metrics-sources.md)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -44,10 +101,10 @@ class IndicatorSpec(Shape):
         return {"metric": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> IndicatorSpec:
-        if (self.metric is None) == (self.latency_over_s is None):
-            remedy = "Write the name of a metric, or {latencyOver: 2s}."
-            raise RefusedError(None, "needs a metric or latencyOver, and not both", remedy)
+    def _one_of_all(self) -> IndicatorSpec:
+        if [self.metric, self.latency_over_s, self.prometheus].count(None) != 2:
+            remedy = "Write the name of a metric, {latencyOver: 2s}, or {prometheus: {url, bad, total}}."
+            raise RefusedError(None, "needs one of metric, latencyOver and prometheus, and only one", remedy)
         return self
 
 

@@ -47,13 +47,20 @@ async def test_every_route_lets_in_whom_it_should(tmp_path):
 def test_every_route_that_changes_something_needs_more_than_reading():
     for operation in OPERATIONS:
         if operation.method not in ("GET", "HEAD"):
-            assert operation.right in (Right.STEER, Right.CONSENT), f"{operation.path} can be done by a viewer"
+            assert operation.right in (Right.STEER, Right.CONSENT, Right.REPORT), (
+                f"{operation.path} can be done by a viewer"
+            )
 
 
 def test_whoever_consents_does_not_steer():
     assert Right.STEER not in RIGHTS["approver"]
     assert Right.CONSENT not in RIGHTS["operator"]
-    assert all(Right.READ in rights for rights in RIGHTS.values())
+    assert all(Right.READ in rights for role, rights in RIGHTS.items() if role != "reporter")
+
+
+def test_whoever_pushes_outcomes_does_nothing_else():
+    assert RIGHTS["reporter"] == {Right.REPORT}, "an agent's machine that is taken over would steer, or read"
+    assert not any(Right.REPORT in rights for role, rights in RIGHTS.items() if role != "reporter")
 
 
 async def test_the_token_says_who_it_was(tmp_path):

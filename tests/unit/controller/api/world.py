@@ -41,7 +41,7 @@ BEGAN_S = 1_800_000_000.0
 PATIENCE_S = 10.0
 """How long a test waits for what should happen at once, before it says that it did not."""
 
-TOKENS = {role: f"turnout_{role}-token" for role in ("viewer", "operator", "approver")}
+TOKENS = {role: f"turnout_{role}-token" for role in ("viewer", "operator", "approver", "reporter")}
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -5,10 +5,11 @@ import pytest
 
 from adapters.port import GatewayError, Split
 from controller.evolution.gates import Gate
+from controller.metrics.sources import Looked
 from controller.rollout import commands as do
 from controller.rollout import events as e
 from controller.rollout.state import Drain, Phase, Rollout
-from controller.runtime.hands import LEAVE_RETRY_S, OBSERVE_TIMEOUT_S, Hands, Looked
+from controller.runtime.hands import LEAVE_RETRY_S, OBSERVE_TIMEOUT_S, Hands
 from tests.sim.clock import now_s, passes, until
 from tests.unit.controller.runtime.stage import AGENT, NEW, OLD, PLAN, PROFILE, STATE, Gateway, never
 
@@ -48,7 +49,7 @@ async def test_a_gateway_is_looked_at_again_and_again(stage, edge):
     async with handing(stage) as hands:
         hands.apply(STATE)
         await passes(3.5)
-        assert [(look.gateway, look.observation.agent) for look in of(Looked, hands)] == [("edge", AGENT)] * 4
+        assert [(look.source, look.observation.agent) for look in of(Looked, hands)] == [("edge", AGENT)] * 4
 
 
 async def test_a_look_that_fails_is_a_look_all_the_same(stage, edge):
@@ -56,7 +57,9 @@ async def test_a_look_that_fails_is_a_look_all_the_same(stage, edge):
     async with handing(stage) as hands:
         hands.apply(STATE)
         await until(lambda: of(Looked, hands))
-        assert of(Looked, hands) == [Looked("edge", None)], "silence would never be noticed"
+        assert [(look.source, look.observation) for look in of(Looked, hands)] == [("edge", None)], (
+            "silence would never be noticed"
+        )
 
 
 async def test_a_look_that_hangs_ends(stage, edge):

@@ -7,6 +7,7 @@ from adapters.port import Split
 from controller.analysis.indicators import Block, Counts
 from controller.analysis.objectives import Objective
 from controller.analysis.verdict import Judge, Verdict
+from controller.metrics.readings import reading
 from controller.rollout.state import Phase
 from controller.runtime.watch import Watch, Watched, blocks_of, watched
 from tests.unit.controller.runtime.stage import ERRORS, NEW, OLD, STATE, observed
@@ -43,8 +44,9 @@ class TestWatched:
 
 def test_only_what_is_new_is_counted():
     watch = Watch(JUDGE)
-    assert watch.count(observed(old=(100, 1), new=(10, 0))) == {}, "what happened before nobody looked is nobody's"
-    new = watch.count(observed(old=(150, 1), new=(30, 4)))
+    before = watch.count(reading(observed(old=(100, 1), new=(10, 0))))
+    assert before == {}, "what happened before nobody looked is nobody's"
+    new = watch.count(reading(observed(old=(150, 1), new=(30, 4))))
     assert blocks_of(new, Watched(NEW.name, OLD.name)) == {"error": Block(Counts(20, 4), Counts(50, 0))}
     assert blocks_of(new, None) == {}
 
