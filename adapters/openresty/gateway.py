@@ -1,0 +1,251 @@
+"""One OpenResty, or one nginx with the Lua module: all its workers follow one shared memory.
+
+A split is confirmed by the answer to the request that set it: what that tells is read back from the memory that every
+worker reads at its next request, by the very function that divides requests. So a confirmation proves effect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+
+from adapters.port import (
+    Applied,
+    Assignment,
+    Capabilities,
+    GatewayError,
+    GatewayStatus,
+    Observation,
+    Proof,
+    Receipt,
+    Verification,
+)
+
+from .addresses import Resolve, addresses_of, look_up
+from .control import CONFLICT, Answer, Control, TokenAt
+from .document import Document, DocumentError, difference, document, generation_in, tallies_in
+
+log = logging.getLogger(__name__)
+
+CAPABILITIES = Capabilities(
+    share_bp_min=1,
+    sees_in_flight=True,
+    cuts_streams=True,
+    counts_per_version=True,
+    mirrors=False,
+    dead_man=True,
+    proves_effect=True,
+    reports_latency=True,
+)
+
+ATTEMPTS_MAX = 4
+"""How often one ``apply`` compares and sets: others may write in between."""
+
+RENEWALS_PER_DEAD_MAN = 3
+RENEWAL_MAX_S = 60.0
+"""The dead-man switches are put off so often within the shortest of them, and at least once in this time."""
+
+REFUSALS = {"denied", "not-found", "invalid"}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRestyOptions:
+    """One gateway's settings.
+
+    Attributes:
+        control: ``unix:PATH``, or ``http://HOST:PORT`` on loopback.
+        token: where the control endpoint's token is.
+        timeout_s: the longest that one request to it may take.
+        observe_every_s: how often the counters are read.
+    """
+
+    control: str
+    token: TokenAt
+    timeout_s: float = 2.0
+    observe_every_s: float = 1.0
+
+
+class OpenRestyGateway:
+    """One gateway.
+
+    Args:
+        name: the gateway's name; what it sets is set by ``turnout/<name>``.
+        options: its settings.
+        resolve: looks a host name up.
+        now_s: a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        options: OpenRestyOptions,
+        *,
+        resolve: Resolve = look_up,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.capabilities = replace(CAPABILITIES, observe_every_s=options.observe_every_s)
+        self._control = Control(name, options.control, options.token, options.timeout_s)
+        self._resolve = resolve
+        self._now_s = now_s
+        self._by = f"turnout/{name}"
+        self._wanted: dict[str, Assignment] = {}
+        self._applied: dict[str, Document] = {}
+        self._generations: dict[str, int] = {}
+        self._addresses: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._stack = AsyncExitStack()
+        self._has_news = asyncio.Event()
+        self._renewing: asyncio.Task[None] | None = None
+
+    async def start(self, assignments: Sequence[Assignment]) -> None:
+        """Remember all agents, and begin to renew their dead-man switches. nginx keeps what it has until ``apply``."""
+        self._wanted.update((assignment.agent, assignment) for assignment in assignments)
+        tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
+        self._renewing = tasks.create_task(self._renew())
+
+    # --- applying -----------------------------------------------------------------------------------------------------
+
+    async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:
+        """Replace what stands by this, whole, at one moment; read it back. See the port."""
+        started_s = self._now_s()
+        self._wanted[assignment.agent] = assignment
+        self._has_news.set()
+        outcome, detail = Applied.UNCONFIRMED, f"not done within {timeout_s:g} s"
+        try:
+            async with asyncio.timeout(timeout_s):
+                outcome, detail = await self._apply(assignment)
+        except TimeoutError:
+            pass  # as it was said beforehand
+        except DocumentError as error:
+            outcome, detail = Applied.REFUSED, str(error)
+        except GatewayError as error:
+            outcome, detail = _outcome_of(error), str(error)
+        if outcome is Applied.REFUSED:
+            log.warning("%s: %s was refused: %s", self.name, assignment.agent, detail)
+        return Receipt(self.name, outcome, assignment.split, detail, self._now_s() - started_s)
+
+    async def _apply(self, assignment: Assignment) -> tuple[Applied, str]:
+        agent = assignment.agent
+        wanted = document(assignment, await self._learn(assignment))
+        self._applied[agent] = wanted
+        for _ in range(ATTEMPTS_MAX):
+            if agent not in self._generations:
+                self._generations[agent] = generation_in(await self._read(agent))
+            generation = self._generations.pop(agent)  # whether it is done is unknown until there is an answer
+            status, answer = await self._control.ask("PUT", f"/agents/{agent}", wanted, if_gen=generation, by=self._by)
+            if agent not in self._wanted:
+                return Applied.UNCONFIRMED, "the agent was removed meanwhile"
+            self._generations[agent] = generation_in(answer)
+            if status != CONFLICT:
+                found = difference(answer, wanted)
+                detail = f"not saved for a restart of nginx: {answer['unsaved']}" if answer.get("unsaved") else ""
+                return (Applied.UNCONFIRMED, found) if found else (Applied.CONFIRMED, detail)
+            log.warning(
+                "%s: %s was changed to generation %d by %s meanwhile; it is compared and set again",
+                *(self.name, agent, self._generations[agent], answer.get("by") or "somebody"),
+            )
+        return Applied.UNCONFIRMED, f"somebody else changed it {ATTEMPTS_MAX} times meanwhile"
+
+    async def _learn(self, assignment: Assignment) -> dict[str, tuple[str, ...]]:
+        serving = (assignment.stable, *((assignment.candidate,) if assignment.candidate else ()))
+        endpoints = [endpoint for version in serving for endpoint in version.endpoints]
+        found = await addresses_of(endpoints, self._resolve, self._addresses.get(assignment.agent, {}))
+        self._addresses[assignment.agent] = found
+        return found
+
+    async def _read(self, agent: str) -> Answer:
+        """What stands of an agent; an empty answer where nothing does."""
+        try:
+            _, answer = await self._control.ask("GET", f"/agents/{agent}")
+        except GatewayError as error:
+            # The Lua module says so in JSON; a server that is none of ours refuses the PUT that follows.
+            if error.code != "not-found":
+                raise
+            return {}
+        return answer
+
+    # --- the dead-man switch ------------------------------------------------------------------------------------------
+
+    async def _renew(self) -> None:
+        """Put the dead-man switches off before they fire, for as long as this program lives."""
+        while True:
+            lives = {
+                agent: wanted.dead_man_s
+                for agent, wanted in self._wanted.items()
+                if wanted.dead_man_s is not None and wanted.candidate is not None
+            }
+            self._has_news.clear()
+            try:
+                if lives:
+                    await self._control.ask("POST", "/alive", {"agents": sorted(lives)})
+            except GatewayError as error:
+                log.warning("%s: the dead-man switches are not put off: %s", self.name, error)
+            wait_s = min([life_s / RENEWALS_PER_DEAD_MAN for life_s in lives.values()], default=RENEWAL_MAX_S)
+            try:
+                async with asyncio.timeout(min(wait_s, RENEWAL_MAX_S)):
+                    await self._has_news.wait()
+            except TimeoutError:
+                continue
+
+    # --- reading back -------------------------------------------------------------------------------------------------
+
+    async def verify(self, agent: str) -> Verification:
+        """Compare what stands with what was applied last, and names with what they resolve to now."""
+        applied, wanted = self._applied.get(agent), self._wanted.get(agent)
+        if applied is None or wanted is None:
+            return Verification(self.name, Proof.PENDING, "nothing has been applied for it yet")
+        try:
+            if document(wanted, await self._learn(wanted)) != applied:
+                return Verification(self.name, Proof.DRIFTED, "a host name has other addresses now")
+            found = difference(await self._read(agent), applied)
+        except DocumentError as error:
+            return Verification(self.name, Proof.REFUSED, str(error))
+        except GatewayError as error:
+            proof = Proof.REFUSED if error.code in REFUSALS else Proof.UNREACHABLE
+            return Verification(self.name, proof, str(error))
+        return Verification(self.name, Proof.DRIFTED if found else Proof.APPLIED, found)
+
+    async def observe(self, agent: str) -> Observation:
+        """Read the shared counters. Raises GatewayError."""
+        _, answer = await self._control.ask("GET", f"/agents/{agent}/counts")
+        try:
+            tallies, in_flight = tallies_in(answer)
+        except ValueError as error:
+            raise GatewayError(self.name, "invalid", f"its counts make no sense: {error}", retryable=True) from error
+        return Observation(self.name, agent, str(answer.get("epoch")), tallies, in_flight)
+
+    async def status(self) -> GatewayStatus:
+        """Ask for the agents."""
+        try:
+            _, answer = await self._control.ask("GET", "/agents")
+        except GatewayError as error:
+            return GatewayStatus(self.name, "openresty", reachable=False, detail=str(error))
+        nodes = (f"nginx/{answer['nginx']}",) if answer.get("nginx") else ()
+        return GatewayStatus(self.name, "openresty", reachable=True, detail=" ".join(nodes), nodes=nodes)
+
+    async def cut(self, agent: str, version: str) -> None:
+        """Have nginx close the connections of those clients whose requests are in flight on a version."""
+        await self._control.ask("POST", f"/agents/{agent}/cut", version=version)
+
+    async def remove(self, agent: str) -> None:
+        """Have nginx forget the agent. Raises GatewayError."""
+        for known in (self._wanted, self._applied, self._generations, self._addresses):
+            known.pop(agent, None)
+        await self._control.ask("DELETE", f"/agents/{agent}")
+
+    async def close(self) -> None:
+        """Stop renewing: nginx keeps what it has, until a dead-man switch fires."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+        await self._stack.aclose()
+        await self._control.close()
+
+
+def _outcome_of(error: GatewayError) -> Applied:
+    if error.code in REFUSALS:
+        return Applied.REFUSED
+    return Applied.UNCONFIRMED if error.code == "unconfirmed" else Applied.UNREACHABLE

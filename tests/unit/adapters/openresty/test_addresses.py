@@ -1,0 +1,44 @@
+import asyncio
+
+import pytest
+
+from adapters.openresty.addresses import LOOKUPS_MAX, addresses_of, look_up
+
+
+async def refuse(host, port):
+    raise OSError(f"nobody knows {host}")
+
+
+async def test_addresses_are_never_looked_up():
+    found = await addresses_of(["10.0.0.1:80", "[::1]:81"], refuse, {})
+    assert found == {"10.0.0.1:80": ("10.0.0.1:80",), "[::1]:81": ("[::1]:81",)}, "nginx wants IPv6 in brackets"
+
+
+async def test_a_name_that_resolves_no_longer_keeps_its_addresses():
+    known = {"a.internal:80": ("10.0.0.1:80",)}
+    assert await addresses_of(["a.internal:80"], refuse, known) == known, "a DNS outage would be an outage of the agent"
+    assert await addresses_of(["a.internal:80"], refuse, {}) == {}
+
+
+async def test_lookups_are_bounded_and_each_name_is_asked_for_once():
+    asked, busy, most = [], 0, 0
+
+    async def resolve(host, port):
+        nonlocal busy, most
+        asked.append(host)
+        busy += 1
+        most = max(most, busy)
+        await asyncio.sleep(0)
+        busy -= 1
+        return (f"10.0.0.1:{port}",)
+
+    names = [f"a{number}.internal:80" for number in range(3 * LOOKUPS_MAX)]
+    assert len(await addresses_of([*names, names[0]], resolve, {})) == len(names)
+    assert len(asked) == len(names)
+    assert most <= LOOKUPS_MAX, "a version with many endpoints would flood the resolver"
+
+
+async def test_the_systems_resolver_is_asked():
+    assert "127.0.0.1:80" in await look_up("localhost", 80)
+    with pytest.raises(OSError, match=r".+"):
+        await look_up("no-such-name.invalid", 80)

@@ -1,0 +1,227 @@
+import asyncio
+
+import pytest
+
+from adapters.openresty.control import TokenAt
+from adapters.openresty.gateway import ATTEMPTS_MAX, CAPABILITIES, OpenRestyGateway, OpenRestyOptions
+from adapters.port import Applied, Assignment, GatewayError, Proof, Route, Split, Tally, Version
+
+from .endpoint import TOKEN, as_json, serving
+
+STABLE, CANDIDATE = Version("1.0.0", ("agent.internal:80",)), Version("1.1.0", ("127.0.0.1:81",))
+
+
+class Names:
+    """A resolver that knows one name."""
+
+    def __init__(self):
+        self.found = ("10.0.0.1:80",)
+
+    async def __call__(self, host, port):
+        if not self.found:
+            raise OSError("it is down")
+        return self.found
+
+
+def at(candidate_bp, **changes):
+    whole = {"agent": "bot", "route": Route(), "stable": STABLE, "candidate": CANDIDATE, **changes}
+    return Assignment(**whole, split=Split(candidate_bp=candidate_bp))
+
+
+@pytest.fixture
+async def nginx():
+    async with serving() as found:
+        yield found
+
+
+@pytest.fixture
+def names():
+    return Names()
+
+
+@pytest.fixture
+async def gateway(nginx, names, tmp_path):
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    found = OpenRestyGateway("edge", OpenRestyOptions(nginx.url, TokenAt(str(file)), 2.0, 0.25), resolve=names)
+    await found.start([at(0)])
+    yield found
+    await found.close()
+
+
+async def test_a_split_is_confirmed_by_what_stands_afterwards(gateway, nginx):
+    receipt = await gateway.apply(at(1_000), timeout_s=5.0)
+    assert (receipt.outcome, receipt.split, receipt.detail) == (Applied.CONFIRMED, Split(candidate_bp=1_000), "")
+    assert nginx.records["bot"]["assignment"]["candidate_bp"] == 1_000
+    assert nginx.records["bot"]["by"] == "turnout/edge", "nobody could tell who set it"
+    assert (await gateway.verify("bot")).proof is Proof.APPLIED
+    assert CAPABILITIES.proves_effect
+    assert gateway.capabilities.observe_every_s == 0.25
+
+
+async def test_the_next_change_needs_no_reading_first(gateway, nginx):
+    await gateway.apply(at(1_000), timeout_s=5.0)
+    nginx.asked.clear()
+    await gateway.apply(at(2_000), timeout_s=5.0)
+    assert [(method, path) for method, path, _ in nginx.asked if method != "POST"] == [
+        ("PUT", "/agents/bot?if_gen=1&by=turnout/edge")
+    ], "a rollback would take two turns instead of one"
+
+
+async def test_what_stands_from_before_a_restart_is_compared_with(gateway, nginx):
+    nginx.records["bot"] = {"generation": 41, "by": "turnout/edge", "assignment": {"candidate_bp": 5}}
+    assert (await gateway.apply(at(0), timeout_s=5.0)).outcome is Applied.CONFIRMED
+    assert nginx.records["bot"]["generation"] == 42
+
+
+async def test_somebody_who_was_faster_is_found_and_overruled(gateway, nginx):
+    await gateway.apply(at(1_000), timeout_s=5.0)
+    nginx.set("bot", {"candidate_bp": 9_000}, "ann")
+    receipt = await gateway.apply(at(0), timeout_s=5.0)
+    assert receipt.outcome is Applied.CONFIRMED, "a way back would give way to whatever was written meanwhile"
+    assert [path for _, path, _ in nginx.of("PUT")][-2:] == [
+        "/agents/bot?if_gen=1&by=turnout/edge",
+        "/agents/bot?if_gen=2&by=turnout/edge",
+    ]
+
+
+async def test_it_does_not_fight_for_ever(gateway, nginx):
+    nginx.interfere = lambda: nginx.set("bot", {"candidate_bp": 0}, "ann")
+    receipt = await gateway.apply(at(0), timeout_s=5.0)
+    assert receipt.outcome is Applied.UNCONFIRMED
+    assert len(nginx.of("PUT")) == ATTEMPTS_MAX
+
+
+async def test_what_is_not_saved_is_said_and_applied_all_the_same(gateway, nginx):
+    nginx.unsaved = "No space left on device"
+    receipt = await gateway.apply(at(0), timeout_s=5.0)
+    assert receipt.outcome is Applied.CONFIRMED, "a full disk would hold a rollback up"
+    assert "No space left" in receipt.detail
+
+
+async def test_an_answer_that_shows_something_else_confirms_nothing(gateway, nginx):
+    async def lie(request, body):
+        return as_json(200, {"share_bp": 0, "record": {"generation": 1, "assignment": {**body, "candidate_bp": 7}}})
+
+    gateway._generations["bot"] = 0
+    nginx.override = lie
+    assert (await gateway.apply(at(1_000), timeout_s=5.0)).outcome is Applied.UNCONFIRMED
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "proof"),
+    [(400, Applied.REFUSED, Proof.REFUSED), (503, Applied.UNREACHABLE, Proof.UNREACHABLE)],
+)
+async def test_trouble_is_an_outcome(gateway, nginx, status, outcome, proof):
+    await gateway.apply(at(0), timeout_s=5.0)
+
+    async def answer(request, body):
+        return as_json(status, {"detail": "because"})
+
+    nginx.override = answer
+    receipt = await gateway.apply(at(1_000), timeout_s=5.0)
+    assert (receipt.outcome, "because" in receipt.detail) == (outcome, True)
+    assert (await gateway.verify("bot")).proof is proof
+    with pytest.raises(GatewayError):
+        await gateway.observe("bot")
+    assert not (await gateway.status()).reachable
+
+
+async def test_no_answer_is_not_waited_for(gateway, nginx):
+    release = asyncio.Event()
+
+    async def later(request, body):
+        await release.wait()
+        return as_json(200, {})
+
+    nginx.override = later
+    receipt = await gateway.apply(at(1_000), timeout_s=0.05)
+    release.set()
+    nginx.override = None
+    assert receipt.outcome is Applied.UNCONFIRMED
+    assert receipt.detail
+    assert receipt.took_s < 2.0, "a rollback elsewhere would wait for this gateway"
+    nginx.set("bot", {"candidate_bp": 3}, "a request of ours that was late")
+    assert (await gateway.apply(at(0), timeout_s=5.0)).outcome is Applied.CONFIRMED
+
+
+async def test_what_nginx_cannot_do_is_refused(gateway):
+    receipt = await gateway.apply(at(0, stable=Version("2.0.0", ("127.0.0.1:80",), http2=True)), timeout_s=5.0)
+    assert (receipt.outcome, "HTTP/2" in receipt.detail) == (Applied.REFUSED, True)
+
+
+async def test_drift_is_found(gateway, nginx, names):
+    assert (await gateway.verify("bot")).proof is Proof.PENDING, "something is said before anything was applied"
+    await gateway.apply(at(1_000), timeout_s=5.0)
+    nginx.set("bot", {**nginx.records["bot"]["assignment"], "candidate_bp": 5_000}, "ann")
+    found = await gateway.verify("bot")
+    assert (found.proof, "ann" in found.detail) == (Proof.DRIFTED, True)
+    nginx.records.clear()
+    assert (await gateway.verify("bot")).proof is Proof.DRIFTED, "a restart without its state would not be noticed"
+    await gateway.apply(at(1_000), timeout_s=5.0)
+    names.found = ("10.0.0.2:80",)
+    found = await gateway.verify("bot")
+    assert (found.proof, "addresses" in found.detail) == (Proof.DRIFTED, True)
+    await gateway.apply(at(1_000), timeout_s=5.0)
+    names.found = ()
+    assert (await gateway.verify("bot")).proof is Proof.APPLIED, "a DNS outage would be taken for a change"
+
+
+async def test_a_name_that_never_resolved_is_refused(gateway, names):
+    names.found = ()
+    receipt = await gateway.apply(at(0), timeout_s=5.0)
+    assert receipt.outcome is Applied.REFUSED
+    assert (await gateway.verify("bot")).proof is Proof.PENDING
+
+
+async def test_counts_are_observed(gateway, nginx):
+    await gateway.apply(at(1_000), timeout_s=5.0)
+    counted = {"requests": 2, "errors": 1, "in_flight": 1, "outcomes": {}, "latency": {}}
+    nginx.counts = {"epoch": "9-0", "versions": {"1.1.0": counted}}
+    seen = await gateway.observe("bot")
+    assert (seen.gateway, seen.agent, seen.epoch) == ("edge", "bot", "9-0")
+    assert (seen.tallies, seen.in_flight) == ({"1.1.0": Tally(2, 1)}, {"1.1.0": 1})
+    nginx.counts = {"epoch": "9-0", "versions": {"1.1.0": {}}}
+    with pytest.raises(GatewayError) as raised:
+        await gateway.observe("bot")
+    assert raised.value.code == "invalid"
+
+
+async def test_the_dead_man_switch_is_put_off_while_somebody_lives(gateway, nginx):
+    await gateway.apply(at(1_000, dead_man_s=0.05), timeout_s=5.0)
+    async with asyncio.timeout(5.0):
+        while len(nginx.of("POST")) < 3:
+            nginx.heard.clear()
+            await nginx.heard.wait()
+    assert nginx.of("POST")[0] == ("POST", "/alive", {"agents": ["bot"]})
+    await gateway.close()
+    heard = len(nginx.of("POST"))
+    await asyncio.sleep(0)
+    assert len(nginx.of("POST")) == heard, "a controller that has ended would hold the candidate's share up"
+
+
+async def test_a_renewal_that_fails_is_tried_again(gateway, nginx):
+    failed = 0
+
+    async def fail(request, body):
+        nonlocal failed
+        failed += request.method == "POST"
+        return as_json(503, {"detail": "busy"})
+
+    nginx.override = fail
+    await gateway.apply(at(1_000, dead_man_s=0.05), timeout_s=5.0)
+    async with asyncio.timeout(5.0):
+        while failed < 2:
+            nginx.heard.clear()
+            await nginx.heard.wait()
+
+
+async def test_cut_remove_and_status(gateway, nginx):
+    await gateway.apply(at(1_000), timeout_s=5.0)
+    await gateway.cut("bot", "1.1.0")
+    assert nginx.asked[-1][:2] == ("POST", "/agents/bot/cut?version=1.1.0")
+    status = await gateway.status()
+    assert (status.kind, status.reachable, status.detail) == ("openresty", True, "nginx/1.22.1")
+    await gateway.remove("bot")
+    assert not nginx.records
+    assert (await gateway.verify("bot")).proof is Proof.PENDING
