@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 from adapters.envoy.gateway import CAPABILITIES as ENVOY
 from adapters.envoy.gateway import EnvoyGateway, EnvoyOptions
+from adapters.kong.gateway import CAPABILITIES as KONG
+from adapters.kong.gateway import KongGateway, KongOptions
 from adapters.nop import CAPABILITIES as NOP
 from adapters.nop import NopGateway
+from adapters.openresty.gateway import CAPABILITIES as OPENRESTY
+from adapters.openresty.gateway import OpenRestyGateway, OpenRestyOptions
 from adapters.port import Adapter, Capabilities
 from xds.server import XdsServer
 
@@ -25,10 +29,27 @@ def _envoy(name: str, options: object, shared: Shared) -> Adapter:
     return EnvoyGateway(name, options, shared.xds)
 
 
+def _kong(name: str, options: object, shared: Shared) -> Adapter:
+    del shared
+    assert isinstance(options, KongOptions), "a kong gateway has a kong gateway's options"
+    return KongGateway(name, options)
+
+
 def _nop(name: str, options: object, shared: Shared) -> Adapter:
     del options, shared
     return NopGateway(name)
 
 
-FACTORIES: Mapping[str, Callable[[str, object, Shared], Adapter]] = {"envoy": _envoy, "nop": _nop}
-CAPABILITIES: Mapping[str, Capabilities] = {"envoy": ENVOY, "nop": NOP}
+def _openresty(name: str, options: object, shared: Shared) -> Adapter:
+    del shared
+    assert isinstance(options, OpenRestyOptions), "an openresty gateway has an openresty gateway's options"
+    return OpenRestyGateway(name, options)
+
+
+FACTORIES: Mapping[str, Callable[[str, object, Shared], Adapter]] = {
+    "envoy": _envoy,
+    "kong": _kong,
+    "nop": _nop,
+    "openresty": _openresty,
+}
+CAPABILITIES: Mapping[str, Capabilities] = {"envoy": ENVOY, "kong": KONG, "nop": NOP, "openresty": OPENRESTY}

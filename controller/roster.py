@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from adapters.envoy.gateway import EnvoyOptions
+from adapters.kong.gateway import KongOptions
+from adapters.openresty.control import TokenAt
+from adapters.openresty.gateway import OpenRestyOptions
 from adapters.port import WHOLE_BP, Split
 from controller.analysis.indicators import latency_over
 from controller.analysis.objectives import Objective
@@ -14,6 +17,7 @@ from controller.runtime.fleet import GatewayProfile, Roster
 from controller.runtime.profile import Profile
 from controller.settings.agent import AgentSettings
 from controller.settings.gateway import GatewaySettings
+from controller.settings.kong import KongSettings
 from controller.settings.loading import Settings
 from controller.settings.objective import ObjectiveSpec
 from controller.settings.strategy import StepSpec, StrategySpec
@@ -37,7 +41,26 @@ def gateway_profile(gateway: GatewaySettings) -> GatewayProfile:
     if gateway.spec.envoy is not None:
         envoy = gateway.spec.envoy
         options = EnvoyOptions(str(envoy.listen), envoy.load_report_interval_s, envoy.api_listener)
+    elif gateway.spec.kong is not None:
+        options = _kong_options(gateway.spec.kong)
+    elif gateway.spec.openresty is not None:
+        nginx = gateway.spec.openresty
+        token = TokenAt(nginx.token_file, nginx.token_env)
+        options = OpenRestyOptions(nginx.control, token, nginx.timeout_s, nginx.observe_interval_s)
     return GatewayProfile(gateway.name, gateway.type, options)
+
+
+def _kong_options(kong: KongSettings) -> KongOptions:
+    return KongOptions(
+        nodes=tuple(kong.nodes),
+        upstream=kong.upstream,
+        workspace=kong.workspace,
+        token_env=kong.token_env,
+        token_file=kong.token_file,
+        ca_file=kong.ca_file,
+        timeout_s=kong.timeout_s,
+        http_log=str(kong.http_log.listen) if kong.http_log else None,
+    )
 
 
 def profile_of(agent: AgentSettings) -> Profile:

@@ -9,6 +9,7 @@ import difflib
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from adapters.port import Capabilities
 from controller.settings.address import host_of, ip_address
@@ -35,9 +36,10 @@ def advise(settings: Settings, capabilities: Mapping[str, Capabilities]) -> tupl
         document = settings.documents["Agent", name]
         doubts += _near_indicators(document, agent)
         for gateway in agent.gateways:
-            kind = settings.gateways[gateway].type
+            kind, is_logged = settings.gateways[gateway].type, settings.gateways[gateway].is_logged
             if kind in capabilities:
-                doubts += _asked_in_vain(document, agent, f"The {kind} gateway '{gateway}'", capabilities[kind])
+                can = replace(capabilities[kind], counts_per_version=True) if is_logged else capabilities[kind]
+                doubts += _asked_in_vain(document, agent, f"The {kind} gateway '{gateway}'", can)
     return tuple(sorted(set(doubts)))
 
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from controller.settings.access import AccessSettings
 from controller.settings.agent import AgentSettings, VersionSpec
 from controller.settings.document import Document
-from controller.settings.gateway import REPORTS_LATENCY, GatewaySettings
+from controller.settings.gateway import GatewaySettings
 from controller.settings.problem import FieldPath, Problem
 from controller.settings.quantity import format_weight
 
@@ -135,7 +135,8 @@ def _gateways(
         if name not in known:
             there = f"There are: {', '.join(sorted(known))}." if known else "Add a document of kind: Gateway."
             yield document.problem(("spec", "gateways", index), f"There is no gateway '{name}'.", there)
-    types = sorted({gateways[name].type for name in agent.spec.gateways if name in gateways} - REPORTS_LATENCY)
+    carriers = [gateways[name] for name in agent.spec.gateways if name in gateways]
+    types = sorted({gateway.type for gateway in carriers if not gateway.reports_latency})
     remedy = "Remove the objective: without data it would never let a candidate pass."
     for index, objective in enumerate(agent.spec.objectives):
         if objective.indicator.latency_over_s is None:

@@ -7,15 +7,24 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from controller.settings.address import Listener
+from controller.settings.kong import KongSettings
+from controller.settings.openresty import OpenRestySettings
 from controller.settings.problem import RefusedError
 from controller.settings.quantity import duration
 from controller.settings.shape import Header, Shape
 
-AVAILABLE = ("envoy", "nop")
-COMING = ("haproxy", "traefik", "kong", "nginx-plus", "openresty")
+AVAILABLE = ("envoy", "kong", "nop", "openresty")
+COMING = ("haproxy", "traefik", "nginx-plus")
 """Known by name, so that nobody takes a gateway that is not there yet for a typing error."""
 
-REPORTS_LATENCY = frozenset({"envoy"})
+EXAMPLES = {
+    "envoy": '{listen: "0.0.0.0:10000"}',
+    "kong": '{nodes: ["http://127.0.0.1:8001"]}',
+    "openresty": '{control: "http://127.0.0.1:10001", tokenFile: /etc/turnout/openresty-token}',
+}
+"""The least that a gateway of each type needs, of those that cannot do without settings."""
+
+REPORTS_LATENCY = frozenset({"envoy", "openresty"})
 """The gateway types that report latency per version: what `Capabilities.reports_latency` says of their adapters."""
 
 
@@ -39,12 +48,16 @@ class NopSettings(Shape):
 class GatewaySpec(Shape):
     """Which kind of gateway it is, and that kind's own settings under its own name."""
 
-    type: Literal["envoy", "nop"]
-    """What kind of gateway it is. haproxy, traefik, kong, nginx-plus and openresty are not available yet."""
+    type: Literal["envoy", "kong", "nop", "openresty"]
+    """What kind of gateway it is. haproxy, traefik and nginx-plus are not available yet."""
     envoy: EnvoySettings | None = None
     """The settings of a gateway of type `envoy`, which must have them."""
+    kong: KongSettings | None = None
+    """The settings of a gateway of type `kong`, which must have them."""
     nop: NopSettings | None = None
     """The settings of a gateway of type `nop`, which may leave them out."""
+    openresty: OpenRestySettings | None = None
+    """The settings of a gateway of type `openresty`, which must have them."""
 
     @model_validator(mode="before")
     @classmethod
@@ -57,8 +70,8 @@ class GatewaySpec(Shape):
 
     @model_validator(mode="after")
     def _has_its_own_settings(self) -> GatewaySpec:
-        if self.type == "envoy" and self.envoy is None:
-            raise RefusedError(None, "is missing", 'Add it: {listen: "0.0.0.0:10000"}.', at=("envoy",))
+        if self.type in EXAMPLES and getattr(self, self.type) is None:
+            raise RefusedError(None, "is missing", f"Add it: {EXAMPLES[self.type]}.", at=(self.type,))
         for name in AVAILABLE:
             if name != self.type and getattr(self, name) is not None:
                 remedy = f"Remove it, or change the type to {name}."
@@ -76,5 +89,15 @@ class GatewaySettings(Header):
 
     @property
     def type(self) -> str:
-        """``envoy`` or ``nop``; the adapter registry's key."""
+        """``envoy``, ``kong``, ...; the adapter registry's key."""
         return self.spec.type
+
+    @property
+    def is_logged(self) -> bool:
+        """Whether a Kong posts what it logs to us: then it counts per version, and reports latency."""
+        return self.spec.kong is not None and self.spec.kong.http_log is not None
+
+    @property
+    def reports_latency(self) -> bool:
+        """Whether latency is known per version."""
+        return self.type in REPORTS_LATENCY or self.is_logged

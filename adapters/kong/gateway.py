@@ -1,0 +1,346 @@
+"""The Kong nodes of one gateway. With a database they share one configuration; without, each has its own.
+
+A split is confirmed when every node's balancer has the weights. That the configuration has them proves nothing: a
+second node follows seconds later (``db_update_frequency``), while its Admin API shows the new weights already. And
+one worker of a node answers for all, so that even a confirmation proves effect to some milliseconds only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import aiohttp
+
+from adapters.port import (
+    Applied,
+    Assignment,
+    Capabilities,
+    GatewayError,
+    GatewayStatus,
+    Observation,
+    Proof,
+    Receipt,
+    Tally,
+    Verification,
+    host_port,
+)
+
+from .admin import Admin, TokenSource
+from .balancer import difference
+from .log_book import LogBook
+from .node import Mode, Upstream, balancer, mode_of, settings_differ, stored, weights_differ, write
+from .receiver import Receiver
+from .weights import SHARE_BP_MIN, NotPossibleError, Wanted, target_name, wanted_of
+
+log = logging.getLogger(__name__)
+
+CAPABILITIES = Capabilities(
+    share_bp_min=SHARE_BP_MIN,
+    sees_in_flight=False,
+    cuts_streams=False,
+    counts_per_version=False,
+    mirrors=False,
+    dead_man=False,
+    proves_effect=False,
+)
+"""Without the http-log plugin; with it, requests and errors are counted per version."""
+
+POLL_S = 0.05
+POLL_MAX_S = 0.5
+
+LOG_DELAY_S = 2.0
+"""How old the newest entries may be: Kong's queue collects them for 1 s before it posts (``max_coalescing_delay``)."""
+
+CONNECTIONS_MAX = 32
+
+OUTCOMES = {
+    "unreachable": Applied.UNREACHABLE,
+    "conflict": Applied.UNCONFIRMED,
+    "unconfirmed": Applied.UNCONFIRMED,
+    "partial": Applied.UNCONFIRMED,
+}
+"""What a code means for a receipt; every other code is a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class KongOptions:
+    """One gateway's settings.
+
+    Attributes:
+        nodes: the Admin API's URL of every node.
+        upstream: the name of an agent's upstream; ``{agent}`` stands for the agent's name.
+        workspace: the workspace of Kong Enterprise.
+        token_env: the environment variable that holds the Admin API's token.
+        token_file: the file that holds it.
+        ca_file: whom to trust for https, instead of the system's authorities.
+        timeout_s: the longest that one request to the Admin API may take.
+        http_log: ``ADDRESS:PORT`` where the http-log plugin posts to; None counts nothing.
+    """
+
+    nodes: tuple[str, ...]
+    upstream: str = "{agent}.turnout"
+    workspace: str | None = None
+    token_env: str | None = None
+    token_file: str | None = None
+    ca_file: str | None = None
+    timeout_s: float = 2.0
+    http_log: str | None = None
+
+
+class KongGateway:
+    """One gateway of Kong nodes.
+
+    Args:
+        name: the gateway's name.
+        options: its settings.
+        now_s: a clock that never goes back.
+        sleep: waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        options: KongOptions,
+        *,
+        now_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.name = name
+        self.capabilities = replace(
+            CAPABILITIES,
+            counts_per_version=options.http_log is not None,
+            reports_latency=options.http_log is not None,
+        )
+        self._options = options
+        self._now_s = now_s
+        self._sleep = sleep
+        self._epoch = uuid.uuid4().hex
+        self._wanted: dict[str, Assignment] = {}
+        self._log_book = LogBook()
+        self._turn = asyncio.Lock()
+        self._opened: aiohttp.ClientSession | None = None
+        token = TokenSource(options.token_env, options.token_file)
+        self._nodes = tuple(
+            Admin(
+                name,
+                url,
+                self._session,
+                workspace=options.workspace,
+                token=token,
+                timeout_s=options.timeout_s,
+                ca_file=options.ca_file,
+            )
+            for url in options.nodes
+        )
+        self._receiver: Receiver | None = None
+        if options.http_log is not None:
+            self._receiver = Receiver(*host_port(options.http_log), self._log_book.take)
+
+    @property
+    def log_port(self) -> int | None:
+        """Where the http-log plugin may post to now."""
+        return self._receiver.port if self._receiver and self._receiver.is_open else None
+
+    # --- applying -----------------------------------------------------------------------------------------------------
+
+    async def start(self, assignments: Sequence[Assignment]) -> None:
+        """Listen for the log. The nodes are spoken to when each agent is applied."""
+        for assignment in assignments:
+            self._know(assignment)
+        try:
+            await self._listen()
+        except GatewayError as error:
+            log.error("%s; it is tried again", error)  # noqa: TRY400 - no fault of ours
+
+    async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:
+        """Write the weights, and wait until every node's balancer has them. See the port."""
+        started_s, split = self._now_s(), assignment.split
+        self._know(assignment)
+        waiting: dict[str, str] = {}
+        try:
+            wanted = wanted_of(assignment)
+            async with asyncio.timeout(timeout_s):
+                await self._write(self._upstream(assignment), wanted)
+                await self._settle(self._upstream(assignment), wanted, waiting)
+            outcome, detail = Applied.CONFIRMED, ""
+        except NotPossibleError as error:
+            outcome, detail = Applied.REFUSED, str(error)
+        except GatewayError as error:
+            outcome, detail = OUTCOMES.get(error.code, Applied.REFUSED), str(error)
+        except TimeoutError:
+            told = "; ".join(f"{url}: {words}" for url, words in sorted(waiting.items()))
+            outcome, detail = Applied.UNCONFIRMED, told or f"no answer within {timeout_s:g} s"
+        if outcome is Applied.REFUSED:
+            log.warning("%s: %s was refused: %s", self.name, assignment.agent, detail)
+        return Receipt(self.name, outcome, split, detail, self._now_s() - started_s)
+
+    async def _write(self, upstream: Upstream, wanted: Wanted) -> None:
+        """Where there is a database, at the first node that answers; else at each. Raises GatewayError.
+
+        One node that cannot be written keeps no other from being written: a way back waits for nobody.
+        """
+        problems: list[GatewayError] = []
+        for admin in self._nodes:
+            try:
+                mode = await mode_of(admin, self.name)
+                if mode is Mode.DBLESS:
+                    async with self._turn:  # a whole document is read, changed and posted
+                        await write(admin, self.name, mode, upstream, wanted)
+                else:
+                    await write(admin, self.name, mode, upstream, wanted)
+                    return
+            except GatewayError as error:
+                problems.append(error)
+        if problems:
+            whole = len(problems) == len(self._nodes)
+            code = problems[0].code if whole or problems[0].code not in OUTCOMES else "partial"
+            words = "; ".join(str(error).removeprefix(f"{self.name}: ") for error in problems)
+            raise GatewayError(self.name, code, words, retryable=problems[0].retryable)
+
+    async def _settle(self, upstream: Upstream, wanted: Wanted, waiting: dict[str, str]) -> None:
+        """Return when every node's balancer has the weights; ``waiting`` tells who has not, and why."""
+        waiting.update((admin.url, "not asked yet") for admin in self._nodes)
+        pause_s = POLL_S
+        while True:
+            async with asyncio.TaskGroup() as tasks:
+                for admin in self._nodes:
+                    tasks.create_task(self._look(admin, upstream, wanted, waiting))
+            if not waiting:
+                return
+            await self._sleep(pause_s)
+            pause_s = min(pause_s * 2, POLL_MAX_S)
+
+    async def _look(self, admin: Admin, upstream: Upstream, wanted: Wanted, waiting: dict[str, str]) -> None:
+        try:
+            found = await balancer(admin, upstream)
+        except GatewayError as error:
+            waiting[admin.url] = str(error).removeprefix(f"{self.name}: {admin.url}: ")
+            return
+        words = difference(found, wanted.all)
+        if found is not None:
+            self._log_book.learn(upstream.name, found.addresses)
+        if words:
+            waiting[admin.url] = words
+        else:
+            waiting.pop(admin.url, None)
+
+    def _know(self, assignment: Assignment) -> None:
+        self._wanted[assignment.agent] = assignment
+        versions = {
+            target_name(endpoint): version.name
+            for version in reversed(assignment.versions)
+            for endpoint in version.endpoints
+        }
+        name = self._upstream(assignment).name
+        self._log_book.know(name, assignment.agent, versions, assignment.latency_limits_s)
+
+    def _upstream(self, assignment: Assignment) -> Upstream:
+        name = self._options.upstream.replace("{agent}", assignment.agent)
+        return Upstream(name, assignment.stickiness)
+
+    # --- reading back -------------------------------------------------------------------------------------------------
+
+    async def verify(self, agent: str) -> Verification:
+        """Compare what every node's configuration and balancer have with what was applied last."""
+        assignment = self._wanted.get(agent)
+        if assignment is None:
+            return Verification(self.name, Proof.PENDING, "nothing has been applied for it yet")
+        upstream = self._upstream(assignment)
+        try:
+            wanted = wanted_of(assignment)
+            found = [await self._compare(admin, upstream, wanted) for admin in self._nodes]
+        except NotPossibleError as error:
+            return Verification(self.name, Proof.REFUSED, str(error))
+        except GatewayError as error:
+            proof = {"unreachable": Proof.UNREACHABLE, "not-found": Proof.DRIFTED}.get(error.code, Proof.REFUSED)
+            return Verification(self.name, proof, str(error))
+        return next((entry for entry in found if entry.proof is not Proof.APPLIED), found[0])
+
+    async def _compare(self, admin: Admin, upstream: Upstream, wanted: Wanted) -> Verification:
+        words = weights_differ(await stored(admin, upstream), wanted.all) or await settings_differ(admin, upstream)
+        if words:
+            return Verification(self.name, Proof.DRIFTED, f"{admin.url}: {words}")
+        found = await balancer(admin, upstream)
+        if words := difference(found, wanted.all):
+            return Verification(self.name, Proof.PENDING, f"{admin.url}: {words}")
+        if found is not None:
+            self._log_book.learn(upstream.name, found.addresses)
+        hashed = "sessions are hashed onto few points, so judge by the observed share" if upstream.stickiness else ""
+        return Verification(self.name, Proof.APPLIED, hashed)
+
+    async def observe(self, agent: str) -> Observation:
+        """What the http-log plugin has posted. Without it, nothing is known, which is not zero."""
+        tallies: Mapping[str, Tally] = MappingProxyType({})
+        age_s = 0.0
+        assignment = self._wanted.get(agent)
+        if self._receiver is not None and assignment is not None:
+            await self._listen()
+            known = [version.name for version in assignment.versions]
+            tallies, age_s = self._log_book.tallies(self._upstream(assignment).name, known), LOG_DELAY_S
+        return Observation(self.name, agent, self._epoch, tallies, MappingProxyType({}), age_s)
+
+    async def status(self) -> GatewayStatus:
+        """Which nodes answer, and what they are."""
+        found: dict[str, tuple[bool, str]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            for admin in self._nodes:
+                tasks.create_task(self._ask_who(admin, found))
+        details = [f"{admin.url}: {found[admin.url][1]}" for admin in self._nodes]
+        if self._receiver is not None and self._log_book.strangers:
+            details.append(f"{self._log_book.strangers} log entries belong to none of our agents")
+        reachable = all(answered for answered, _ in found.values())
+        return GatewayStatus(self.name, "kong", reachable, "; ".join(details), self._options.nodes)
+
+    async def _ask_who(self, admin: Admin, found: dict[str, tuple[bool, str]]) -> None:
+        try:
+            root = await admin.root()
+        except GatewayError as error:
+            found[admin.url] = (False, str(error).removeprefix(f"{self.name}: {admin.url}: "))
+        else:
+            found[admin.url] = (True, f"Kong {root.get('version')}, node {root.get('node_id')}")
+
+    async def cut(self, agent: str, version: str) -> None:
+        """Kong cannot cut one target's streams: the agent must end them itself (see its drain URL)."""
+
+    async def remove(self, agent: str) -> None:
+        """Leave everything with the stable version, and take our other targets away. Raises GatewayError.
+
+        The upstream stays: services of Kong's operator point to it, and would answer 503 without it.
+        """
+        assignment = self._wanted.get(agent)
+        if assignment is None:
+            return
+        alone = replace(assignment, candidate=None, split=replace(assignment.split, candidate_bp=0, mirror_bp=0))
+        await self._write(self._upstream(alone), wanted_of(alone))
+        self._wanted.pop(agent, None)
+        self._log_book.forget(self._upstream(alone).name)
+
+    async def close(self) -> None:
+        """Stop listening. Kong keeps serving what it has."""
+        if self._receiver is not None:
+            await self._receiver.close()
+        if self._opened is not None:
+            await self._opened.close()
+            self._opened = None
+
+    # --- what is open -------------------------------------------------------------------------------------------------
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            self._opened = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX))
+        return self._opened
+
+    async def _listen(self) -> None:
+        if self._receiver is None or self._receiver.is_open:
+            return
+        try:
+            await self._receiver.open()
+        except OSError as error:
+            words = f"nobody can post the log to {self._options.http_log}: {error}"
+            raise GatewayError(self.name, "unreachable", words, retryable=True) from error

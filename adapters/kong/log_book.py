@@ -1,0 +1,144 @@
+"""Entries of Kong's http-log plugin, summed to cumulative counts per agent and version. Pure.
+
+Kong writes an entry when the last byte of an answer has gone out, so a stream counts when it ends. Each try of the
+balancer is a request to the version that lives at its address: all but the last of them failed, or there would have
+been no next. Source: https://developer.konghq.com/plugins/http-log/ (log format).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from adapters.port import Tally, latency_over
+
+from .weights import target_name
+
+VERSIONS_MAX = 32
+"""Of one agent, the versions whose counts are kept; the one that was heard of longest ago goes first."""
+
+SEEN_MAX = 65_536
+"""The requests that are remembered, because Kong posts a batch again when it missed our answer to it."""
+
+TRIES_MAX = 64
+
+
+@dataclass(slots=True)
+class _Agent:
+    name: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    limits_s: tuple[float, ...] = ()
+    counts: dict[str, Tally] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class LogBook:
+    """What Kong has logged since this was made.
+
+    Attributes:
+        entries: how many entries were counted.
+        strangers: how many were not: not ours, or no entry at all.
+    """
+
+    entries: int = 0
+    strangers: int = 0
+    _agents: dict[str, _Agent] = field(default_factory=dict)
+    _seen: dict[str, None] = field(default_factory=dict)
+
+    def know(self, upstream: str, agent: str, versions: Mapping[str, str], limits_s: Iterable[float] = ()) -> None:
+        """Count entries of services whose ``host`` is this upstream for this agent.
+
+        Args:
+            upstream: the upstream's name.
+            agent: whose it is.
+            versions: ``ip:port`` to the name of the version that lives there.
+            limits_s: count the answers that took longer than each of these.
+        """
+        entry = self._agents.setdefault(upstream, _Agent(agent))
+        entry.versions, entry.limits_s = {**entry.versions, **versions}, tuple(limits_s)
+
+    def learn(self, upstream: str, addresses: Mapping[str, str]) -> None:
+        """Host names' addresses, ``ip:port`` to the target that has it: entries name addresses."""
+        entry = self._agents.get(upstream)
+        if entry is not None:
+            named = {
+                address: entry.versions[target] for address, target in addresses.items() if target in entry.versions
+            }
+            entry.versions = {**entry.versions, **named}
+
+    def forget(self, upstream: str) -> None:
+        """Count nothing of this upstream any more."""
+        self._agents.pop(upstream, None)
+
+    def tallies(self, upstream: str, known: Iterable[str]) -> dict[str, Tally]:
+        """Cumulative counts per version; empty until anything was logged, because silence is not zero."""
+        entry = self._agents.get(upstream)
+        if entry is None or not entry.counts:
+            return {}
+        return {**dict.fromkeys(known, Tally()), **entry.counts}
+
+    def take(self, entry: object) -> None:
+        """Add one entry; whatever is no entry of ours is left out, and counted as a stranger."""
+        service = _mapping(entry, "service")
+        host = service.get("host")
+        agent = self._agents.get(host) if isinstance(host, str) else None
+        tries = entry.get("tries") if isinstance(entry, dict) else None
+        if agent is None or not isinstance(tries, list) or not tries:
+            self.strangers += 1
+            return
+        if self._is_repeated(_mapping(entry, "request").get("id")):
+            return
+        status, waited_s = _mapping(entry, "response").get("status"), _waited_s(_mapping(entry, "latencies"))
+        failed = not isinstance(status, int) or status >= 500
+        for index, attempt in enumerate(tries[:TRIES_MAX]):
+            version = agent.versions.get(_address(attempt))
+            is_last = index == len(tries) - 1
+            if version is not None:
+                _count(agent, version, failed=failed or not is_last, waited_s=waited_s if is_last else None)
+        self.entries += 1
+
+    def _is_repeated(self, request_id: object) -> bool:
+        if not isinstance(request_id, str):
+            return False  # before Kong 3.5 there is none
+        if request_id in self._seen:
+            return True
+        self._seen[request_id] = None
+        if len(self._seen) > SEEN_MAX:
+            del self._seen[next(iter(self._seen))]
+        return False
+
+
+def _count(agent: _Agent, version: str, *, failed: bool, waited_s: float | None) -> None:
+    before = agent.counts.pop(version, Tally())
+    indicators = dict(before.indicators)
+    if waited_s is not None:
+        for limit_s in agent.limits_s:
+            name = latency_over(limit_s)
+            requests, slow = indicators.get(name, (0, 0.0))
+            indicators[name] = (requests + 1, slow + (waited_s > limit_s))
+    agent.counts[version] = replace(
+        before, requests=before.requests + 1, errors=before.errors + failed, indicators=indicators
+    )
+    while len(agent.counts) > VERSIONS_MAX:
+        del agent.counts[next(iter(agent.counts))]
+
+
+def _waited_s(latencies: Mapping[object, object]) -> float | None:
+    """From the request to the first byte of its answer; where none came (-1), until it was given up."""
+    for name in ("proxy", "request"):
+        value = latencies.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+            return value / 1000
+    return None
+
+
+def _address(attempt: object) -> str:
+    ip, port = (attempt.get("ip"), attempt.get("port")) if isinstance(attempt, dict) else (None, None)
+    if not isinstance(ip, str) or not isinstance(port, int):
+        return ""
+    return target_name(f"{ip}:{port}")
+
+
+def _mapping(entry: object, name: str) -> Mapping[object, object]:
+    value = entry.get(name) if isinstance(entry, dict) else None
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,113 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.kong.log_book import SEEN_MAX, VERSIONS_MAX, LogBook
+from adapters.port import Tally, latency_over
+
+A, B = {"ip": "10.0.0.1", "port": 80}, {"ip": "10.0.0.2", "port": 80}
+
+
+def book(limits_s=()):
+    log_book = LogBook()
+    log_book.know("bot.turnout", "bot", {"10.0.0.1:80": "1.0", "10.0.0.2:80": "1.1"}, limits_s)
+    return log_book
+
+
+def entry(*tries, status=200, host="bot.turnout", waited_ms=5, **more):
+    return {
+        "service": {"host": host},
+        "tries": list(tries),
+        "response": {"status": status},
+        "latencies": {"proxy": waited_ms, "request": 70_000},
+        **more,
+    }
+
+
+def test_an_entry_counts_for_the_version_at_its_address():
+    log_book = book()
+    assert log_book.tallies("bot.turnout", ["1.0", "1.1"]) == {}, "silence would be taken for zero"
+    log_book.take(entry(A))
+    log_book.take(entry(B, status=503))
+    log_book.take(entry(B, status=404))
+    assert log_book.tallies("bot.turnout", ["1.0", "1.2"]) == {
+        "1.0": Tally(1, 0),
+        "1.1": Tally(2, 1),
+        "1.2": Tally(),
+    }
+
+
+def test_a_try_that_failed_counts_where_it_failed():
+    log_book = book()
+    log_book.take(entry(B, A, status=200))
+    tallies = log_book.tallies("bot.turnout", [])
+    assert (tallies["1.1"].errors, tallies["1.0"].errors) == (1, 0), "a retry would hide a candidate that is down"
+
+
+def test_a_batch_that_kong_posts_again_counts_once():
+    log_book = book()
+    for _ in range(2):
+        log_book.take(entry(A, request={"id": "r1"}))
+    for index in range(SEEN_MAX + 10):
+        log_book.take(entry(A, request={"id": str(index)}))
+    assert log_book.tallies("bot.turnout", [])["1.0"].requests == SEEN_MAX + 11
+    assert len(log_book._seen) == SEEN_MAX
+
+
+def test_slow_answers_are_counted_by_the_limit_that_they_pass():
+    log_book = book((1.0, 10.0))
+    for waited_ms in (500, 1_500, -1):
+        log_book.take(entry(A, waited_ms=waited_ms))
+    indicators = log_book.tallies("bot.turnout", [])["1.0"].indicators
+    assert indicators[latency_over(1.0)] == (3, 2.0)
+    assert indicators[latency_over(10.0)] == (3, 1.0), "an answer that never came was not slow"
+
+
+def test_names_are_known_by_the_addresses_that_kong_resolved():
+    log_book = LogBook()
+    log_book.know("bot.turnout", "bot", {"agent.internal:80": "1.0"})
+    log_book.learn("bot.turnout", {"10.0.0.1:80": "agent.internal:80", "10.0.0.2:80": "other:80"})
+    log_book.learn("gone", {})
+    log_book.take(entry(A))
+    assert log_book.tallies("bot.turnout", [])["1.0"].requests == 1
+
+
+def test_an_address_counts_for_the_version_that_moved_in():
+    log_book = book()
+    log_book.take(entry(B))
+    log_book.know("bot.turnout", "bot", {"10.0.0.2:80": "1.2"})
+    log_book.take(entry(B))
+    assert {name: tally.requests for name, tally in log_book.tallies("bot.turnout", []).items()} == {"1.1": 1, "1.2": 1}
+
+
+def test_what_is_kept_is_bounded():
+    log_book = LogBook()
+    for index in range(VERSIONS_MAX + 5):
+        log_book.know("bot.turnout", "bot", {"10.0.0.1:80": str(index)})
+        log_book.take(entry(A))
+    assert len(log_book.tallies("bot.turnout", [])) == VERSIONS_MAX
+    log_book.forget("bot.turnout")
+    assert log_book.tallies("bot.turnout", []) == {}
+
+
+def test_strangers_are_counted_and_told_apart():
+    log_book = book()
+    for stranger in (None, 5, [], {}, entry(A, host="shop"), entry(), {"service": {"host": ["bot.turnout"]}}):
+        log_book.take(stranger)
+    assert (log_book.entries, log_book.strangers) == (0, 7)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(tries=JSON | st.lists(st.fixed_dictionaries({"ip": JSON, "port": JSON}), max_size=3), rest=JSON, latencies=JSON)
+def test_whatever_is_posted_nothing_breaks(tries, rest, latencies):
+    log_book = book((1.0,))
+    posted = {"service": {"host": "bot.turnout"}, "tries": tries, "response": rest, "request": rest}
+    log_book.take({**posted, "latencies": latencies})
+    log_book.take(rest)
+    for tally in log_book.tallies("bot.turnout", []).values():
+        assert tally.errors <= tally.requests
