@@ -1,0 +1,225 @@
+"""Our own file in the directory that Traefik watches: put there whole, by rename, and nobody else's is touched.
+
+A file that is written in place is read half written: that cost one request in ten. A rename shows the old or the new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import tomllib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import yaml
+
+from adapters.port import GatewayError
+
+from .document import Document, without_templates
+from .translation import PREFIX
+
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+READ_BY_TRAEFIK = frozenset({".yml", ".yaml", ".toml"})
+NEIGHBOURS_MAX = 1_000
+"""Files of other people that are looked into."""
+
+NEIGHBOUR_BYTES_MAX = 4 * 2**20
+"""A larger one is taken to be nobody's routes."""
+
+Found = TypeVar("Found")
+
+Names = Mapping[str, frozenset[str]]
+"""Names that are defined, by section."""
+
+
+class Stamp(NamedTuple):
+    """Changes when a file does."""
+
+    inode: int
+    mtime_ns: int
+    size: int
+
+
+class Directory:
+    """One file of ours among those of others. A disk that hangs holds up one thread, and no rollback elsewhere.
+
+    Args:
+        gateway: the gateway's name: the file is ``turnout-<gateway>.yml``.
+        folder: what Traefik watches.
+    """
+
+    provider = "file"
+
+    def __init__(self, gateway: str, folder: Path) -> None:
+        self._gateway = gateway
+        self._headline = f"Written by Turnout for its gateway {gateway!r}. Edits are lost: it is written as a whole."
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"traefik {gateway}")
+        self._neighbours: dict[Path, tuple[Stamp, Names]] = {}
+        self._newest = Document({}, {}, "")
+        self._rendered: tuple[Document, str] = (self._newest, "")
+        self._seen: tuple[Stamp, str] | None = None
+        self._is_closed = False
+        self.path = folder / f"turnout-{gateway}.yml"
+
+    # --- what the gateway asks for ------------------------------------------------------------------------------------
+
+    async def put(self, document: Document) -> None:
+        """Make it what stands in the file; whoever asks last is last. Raises GatewayError."""
+        self._newest = document
+        await self._do(self._put)
+
+    async def holds(self, document: Document) -> bool:
+        """Whether the file says exactly that. Raises GatewayError."""
+        return await self._do(partial(self._holds, document))
+
+    async def conflict(self, document: Document, agent: str) -> str:
+        """Who else defines what is this agent's, in a sentence; empty when nobody does. Raises GatewayError."""
+        wanted: dict[str, set[str]] = {}
+        for section, name, _ in document.parts(agent):
+            wanted.setdefault(section, set()).add(name)
+        return await self._do(partial(self._conflict, wanted))
+
+    async def close(self) -> None:
+        """The file stays, and Traefik goes on by it."""
+        self._is_closed = True
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _do(self, work: Callable[[], Found]) -> Found:
+        if self._is_closed:
+            raise GatewayError(self._gateway, "unreachable", "it is closed", retryable=False)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except OSError as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: OSError) -> GatewayError:
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            code = "not-found"
+        elif isinstance(error, PermissionError):
+            code = "denied"
+        else:
+            code = "read-only" if error.errno == errno.EROFS else "unreachable"
+        where = error.filename or self.path
+        return GatewayError(self._gateway, code, f"{code}: {where}: {error.strerror or error}", retryable=True)
+
+    # --- in the thread ------------------------------------------------------------------------------------------------
+
+    def _text(self, document: Document) -> str:
+        if self._rendered[0] is not document:
+            self._rendered = (document, without_templates(document.text(self._headline)))
+        return self._rendered[1]
+
+    def _read(self) -> str | None:
+        """What stands in the file; read again when it has changed, because each agent asks every few seconds."""
+        try:
+            stamp = _stamp(self.path)
+            if self._seen is None or self._seen[0] != stamp:
+                self._seen = (stamp, self.path.read_text(encoding="utf-8", errors="replace"))
+        except FileNotFoundError:
+            return None
+        return self._seen[1]
+
+    def _holds(self, document: Document) -> bool:
+        return self._read() == self._text(document)
+
+    def _is_a_strangers(self) -> bool:
+        """Whether what has our file's name is not ours. An edit that loses the headline and keeps our names is ours."""
+        text = self._read()
+        return not (text is None or text.startswith(f"# {self._headline}\n") or holds_only_ours(text))
+
+    def _put(self) -> None:
+        if self._is_a_strangers():
+            raise GatewayError(self._gateway, "conflict", self._not_ours(), retryable=True)
+        draft = self.path.with_name(f".{self.path.name}.tmp")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write(self._text(self._newest))
+            opened.flush()
+            os.fsync(opened.fileno())
+        draft.replace(self.path)
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _not_ours(self) -> str:
+        return f"conflict: {self.path} was not written by Turnout, and is not touched; move it away"
+
+    def _conflict(self, wanted: Mapping[str, Collection[str]]) -> str:
+        if self._is_a_strangers():
+            return self._not_ours()
+        seen: dict[Path, tuple[Stamp, Names]] = {}
+        found = ""
+        for path in self._others():
+            defined = self._defined_in(path, seen)
+            for section, names in wanted.items():
+                twice = sorted(defined.get(section, frozenset()).intersection(names))
+                if twice and not found:
+                    found = f"conflict: {path} defines {twice[0]} ({section}) as well, and Traefik takes only one"
+        self._neighbours = seen
+        return found
+
+    def _others(self) -> Iterator[Path]:
+        left = NEIGHBOURS_MAX
+        for folder, folders, names in os.walk(self.path.parent):
+            folders.sort()
+            for name in sorted(names):
+                path = Path(folder, name)
+                if path != self.path and path.suffix in READ_BY_TRAEFIK and left:
+                    left -= 1
+                    yield path
+
+    def _defined_in(self, path: Path, seen: dict[Path, tuple[Stamp, Names]]) -> Names:
+        """A file is looked into once as long as it does not change."""
+        try:
+            stamp = _stamp(path)
+            known = self._neighbours.get(path)
+            if known is None or known[0] != stamp:
+                text = path.read_bytes() if stamp.size <= NEIGHBOUR_BYTES_MAX else b""
+                known = (stamp, names_in(text, is_toml=path.suffix == ".toml"))
+        except OSError:  # it has just gone, or is not ours to read
+            return {}
+        seen[path] = known
+        return known[1]
+
+
+def _stamp(path: Path) -> Stamp:
+    status = path.stat()
+    return Stamp(status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def names_in(text: bytes, *, is_toml: bool) -> Names:
+    """What a file of Traefik's defines that begins like ours, by section; nothing where it cannot be read."""
+    if PREFIX.encode() not in text:
+        return {}
+    http = _loaded(text, is_toml=is_toml).get("http")
+    sections = http.items() if isinstance(http, dict) else ()
+    return {str(section): _ours(named) for section, named in sections if isinstance(named, dict)}
+
+
+def holds_only_ours(text: str) -> bool:
+    """Whether a YAML file defines something, and nothing but what begins like ours."""
+    loaded = _loaded(text.encode(), is_toml=False)
+    http = loaded.get("http")
+    if loaded.keys() != {"http"} or not isinstance(http, dict) or not http:
+        return False
+    return all(isinstance(named, dict) and len(_ours(named)) == len(named) for named in http.values())
+
+
+def _loaded(text: bytes, *, is_toml: bool) -> dict[str, object]:
+    try:
+        words = text.decode()
+        loaded = tomllib.loads(words) if is_toml else yaml.load(words, Loader)  # noqa: S506 - a safe loader
+    except (ValueError, yaml.YAMLError, RecursionError):
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
+def _ours(names: Iterable[object]) -> frozenset[str]:
+    return frozenset(name for name in names if isinstance(name, str) and name.startswith(PREFIX))

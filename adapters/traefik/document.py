@@ -1,0 +1,93 @@
+"""All agents of a gateway as the one document that Traefik loads, and what of it is whose. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from .rules import priorities
+from .translation import ASIDE, PREFIX, AgentParts, Part
+
+Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+"""libyaml's, where it is there: ten times as fast, which a thousand agents feel."""
+
+STAMP_CHARS = 16
+
+WIDTH = 10_000
+"""Of a line: a rule is read as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What Traefik is to load.
+
+    Attributes:
+        http: sections of its ``http`` configuration: services, routers, middlewares, serversTransports.
+        owners: the names of each agent's parts, by section, in the order in which they are worth looking at.
+        stamp: tells this document from every other one.
+    """
+
+    http: Mapping[str, Mapping[str, Part]]
+    owners: Mapping[str, Mapping[str, tuple[str, ...]]]
+    stamp: str
+
+    def parts(self, agent: str) -> Iterator[tuple[str, str, Part]]:
+        """(section, name, part) of everything of one agent; its own service, which holds the weights, comes first."""
+        for section, names in self.owners.get(agent, {}).items():
+            for name in names:
+                yield section, name, self.http[section][name]
+
+    def text(self, headline: str) -> str:
+        """As YAML below a headline for people."""
+        body = {"http": {section: dict(parts) for section, parts in self.http.items() if parts}}
+        return f"# {headline}\n{yaml.dump(body, Dumper=Dumper, sort_keys=False, width=WIDTH)}"
+
+
+def stamp_name(gateway: str) -> str:
+    """The middleware that nobody uses: Traefik's API shows by it which document it has loaded."""
+    return f"{PREFIX}{ASIDE}{gateway}"
+
+
+def stamp_part(stamp: str) -> Part:
+    """What that middleware says."""
+    return {"headers": {"customResponseHeaders": {"X-Turnout-Document": stamp}}}
+
+
+def stamp_in(shown: object) -> str:
+    """The inverse of ``stamp_part``; empty where there is none."""
+    for key in ("headers", "customResponseHeaders", "X-Turnout-Document"):
+        shown = shown.get(key) if isinstance(shown, Mapping) else None
+    return shown if isinstance(shown, str) else ""
+
+
+def compose(gateway: str, agents: Mapping[str, AgentParts]) -> Document:
+    """Put the parts of all agents together; only the routers' order needs to know all of them."""
+    ranks = priorities({name: rule for parts in agents.values() for name, rule in parts.rules.items()})
+    http: dict[str, dict[str, Any]] = {"services": {}, "routers": {}, "middlewares": {}, "serversTransports": {}}
+    owners: dict[str, dict[str, tuple[str, ...]]] = {}
+    for agent, parts in agents.items():
+        routers = {
+            name: {"rule": rule.text, "priority": ranks[name], **parts.router} for name, rule in parts.rules.items()
+        }
+        own: dict[str, Mapping[str, Part]] = {
+            "services": parts.services,
+            "routers": routers,
+            "middlewares": parts.middlewares,
+            "serversTransports": parts.transports,
+        }
+        for section, named in own.items():
+            http[section].update(named)
+        owners[agent] = {section: tuple(named) for section, named in own.items()}
+    stamp = hashlib.sha256(json.dumps(http).encode()).hexdigest()[:STAMP_CHARS]
+    http["middlewares"][stamp_name(gateway)] = stamp_part(stamp)
+    return Document(http, owners, stamp)
+
+
+def without_templates(text: str) -> str:
+    """Traefik runs files of its directory through Go's templates first; this is text that comes out as ``text``."""
+    return text.replace("{{", '{{"{{"}}')
