@@ -46,7 +46,7 @@ def _check_query(text: str) -> str:
 
 
 class PrometheusSpec(Shape):
-    """Events that a Prometheus counts. `{{agent}}`, `{{version}}`, `{{track}}` and `{{window}}` are put into its queries."""
+    """Events that a Prometheus counts. What stands in double braces is put into its queries, e.g. `{{version}}`."""
 
     url: Url
     """Where the Prometheus is, without `/api/v1`. Without credentials, because URLs end up in logs."""

@@ -112,3 +112,13 @@ def test_an_assignment_starts_with_everything_at_stable():
     made = profile(candidate={"version": "1.1", "endpoints": ["127.0.0.1:3001"]})
     assignment = made.assignment(new_state("bot", made.stable, frozenset(made.gateways)))
     assert (assignment.agent, assignment.split, assignment.stable) == ("bot", ALL_STABLE, made.stable)
+
+
+def test_a_prometheus_is_asked_for_what_an_objective_names():
+    asked = {"url": "http://127.0.0.1:9090", "bad": 'b{v="{{version}}"}', "total": 't{v="{{version}}"}'}
+    made = profile(objectives=[{"name": "tasks", "indicator": {"prometheus": asked}, "max": "5%"}])
+    (query,) = made.queries
+    assert (query.url, query.bad, query.total, query.every_s) == (*asked.values(), 15.0)
+    assert made.judge.objectives[0].indicator == query.indicator, "what is counted would never be judged"
+    assert made.judge.no_data_deadline_s > 2 * query.every_s, "each pause between two looks would be missing data"
+    assert made.indicators == (), "gateways would be asked for what a Prometheus counts"

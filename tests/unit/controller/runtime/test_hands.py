@@ -5,7 +5,7 @@ import pytest
 
 from adapters.port import GatewayError, Split
 from controller.evolution.gates import Gate
-from controller.metrics.sources import Looked
+from controller.metrics.sources import Looked, SourceError
 from controller.rollout import commands as do
 from controller.rollout import events as e
 from controller.rollout.state import Drain, Phase, Rollout
@@ -67,6 +67,49 @@ async def test_a_look_that_hangs_ends(stage, edge):
     async with handing(stage) as hands:
         hands.apply(STATE)
         await until(lambda: of(Looked, hands), within_s=OBSERVE_TIMEOUT_S + 0.1)
+
+
+class Counter:
+    """A source that says what it is given."""
+
+    def __init__(self, *answers, name="pushed/outcomes"):
+        self.name, self.every_s, self.answers, self.judged = name, 1.0, list(answers), []
+
+    async def look(self, judged):
+        self.judged.append(judged)
+        answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def test_a_source_is_looked_at_beside_the_gateways(stage):
+    source = Counter(None, Looked("pushed/outcomes"), SourceError("p", "unreachable", "gone"))
+    stage.around = replace(stage.around, sources=lambda profile: [source])
+    async with handing(stage) as hands:
+        hands.look_elsewhere()
+        await passes(0.5)
+        assert of(Looked, hands) == [], "nothing new was told as a look"
+        await passes(1.0)
+        assert of(Looked, hands) == [Looked("pushed/outcomes")]
+        assert hands.troubles == {"pushed/outcomes": ""}
+        await passes(1.0)
+        assert of(Looked, hands)[1].readings == ()
+        assert hands.troubles == {"pushed/outcomes": "p: gone"}, "nobody is told which source has stopped"
+        assert source.judged == [{}] * 3
+
+
+async def test_a_source_that_the_settings_drop_is_not_looked_at_any_more(stage):
+    found = [Counter(), Counter(SourceError("p", "unreachable", "gone"), name="prometheus/p every 15 s")]
+    stage.around = replace(stage.around, sources=lambda profile: found)
+    async with handing(stage) as hands:
+        hands.look_elsewhere()
+        await passes(0.5)
+        gone = found.pop()
+        hands.look_elsewhere()
+        await passes(3.0)
+        assert (len(gone.judged), hands.sources.keys()) == (1, {"pushed/outcomes"})
+        assert not hands.troubles.get(gone.name)
 
 
 async def test_a_gateway_that_is_replaced_gets_a_link_of_its_own(stage, edge):
