@@ -38,6 +38,7 @@ class Delivery:
         after: what the client holds once it has taken this.
         version: of the state that the response describes.
         withheld: names for which the client keeps what it holds, for now.
+        gone: names that the client holds and the snapshot has not.
     """
 
     mode: Mode
@@ -48,6 +49,7 @@ class Delivery:
     after: Holdings
     version: str
     withheld: frozenset[str]
+    gone: frozenset[str] = frozenset()
     _encoded: dict[str, bytes] = field(default_factory=dict)
 
     @property
@@ -92,14 +94,15 @@ def deliver(
     due = again - withheld
     changed = tuple(resource for name, resource in after.items() if name in due or held.get(name) != resource)
     removed = tuple(name for name in held if name not in after)
+    gone = frozenset(name for name in held if name not in target.resources)
     version = target.version if not withheld else content_version(after.values())
     if mode is Mode.STATE_OF_THE_WORLD:
         # An empty set is never the first thing that a client hears: to it, that would be the loss of everything.
         whole = target.type.full_state and bool(changed or removed)
         resources = tuple(after.values()) if whole else changed
         removed = removed if whole else ()
-        return Delivery(mode, target, subscription, resources, removed, after, version, withheld)
-    return Delivery(mode, target, subscription, changed, removed, after, version, withheld)
+        return Delivery(mode, target, subscription, resources, removed, after, version, withheld, gone)
+    return Delivery(mode, target, subscription, changed, removed, after, version, withheld, gone)
 
 
 def _after(target: ResourceSet, subscription: Subscription, held: Holdings, withheld: frozenset[str]) -> Holdings:
@@ -122,6 +125,7 @@ class Group:
         self.watchers: set[Callable[[], None]] = set()
         # Results are kept by the identity of the holdings they are about, and keep those alive with them.
         self._shared: dict[tuple[object, ...], tuple[object, object]] = {}
+        self._subscriptions: dict[Subscription, Subscription] = {}
 
     def become(self, snapshot: Snapshot) -> None:
         """Take a new snapshot and wake whoever watches."""
@@ -143,8 +147,9 @@ class Group:
         """Return what `deliver` says, worked out once for all streams in this state."""
         assert self.snapshot is not None, "nothing is delivered before there is a snapshot"
         target = self.snapshot.sets[type_]
-        key = (mode, type_, id(held), subscription, withheld, again)
-        return self._share(key, held, lambda: deliver(mode, target, subscription, held, withheld, again))
+        key = (mode, type_, id(held), id(subscription), withheld, again)
+        alive = (held, subscription)
+        return self._share(key, alive, lambda: deliver(mode, target, subscription, held, withheld, again))
 
     def without(self, held: Holdings, names: frozenset[str]) -> Holdings:
         """Return the holdings less some names; the same object when it has none of them."""
@@ -155,14 +160,6 @@ class Group:
             held,
             lambda: MappingProxyType({name: resource for name, resource in held.items() if name not in names}),
         )
-
-    def gone(self, held: Holdings, type_: ResourceType) -> frozenset[str]:
-        """Return the names that are held and are not in the snapshot."""
-        assert self.snapshot is not None, "nothing is gone before there is a snapshot"
-        target = self.snapshot.sets[type_].resources
-        if held is target:
-            return frozenset()
-        return self._share(("gone", id(held), type_), held, lambda: frozenset(held.keys() - target.keys()))
 
     def needed(self, held: Holdings, type_: ResourceType) -> frozenset[str]:
         """Return the names of a type that the resources held refer to."""
@@ -183,7 +180,9 @@ class Group:
 
     def shared(self, subscription: Subscription) -> Subscription:
         """Return an equal subscription, the same object for all streams that ask for the same."""
-        return self._share(("subscription", subscription), None, lambda: subscription)
+        if len(self._subscriptions) >= SHARED_MAX:
+            self._subscriptions.clear()
+        return self._subscriptions.setdefault(subscription, subscription)
 
     def _share(self, key: tuple[object, ...], alive: object, compute: Callable[[], T]) -> T:
         kept = self._shared.get(key)

@@ -10,6 +10,9 @@ from collections.abc import Awaitable, Callable
 from xds.errors import MalformedRequestError
 from xds.rate import TokenBucket
 
+WOKEN_AT_ONCE = 64
+"""Enough to keep the transport busy, and few enough that the first response is out within a millisecond."""
+
 
 class Line:
     """Carries requests in and responses out until either side ends it.
@@ -92,3 +95,26 @@ class Line:
                 # A future of its own: an `asyncio.Event` costs a good deal more, per push and stream.
                 self._sleeping = loop.create_future()
                 await self._sleeping
+
+
+class Wave:
+    """Wakes many lines, a few at a time: the first response is on its way before the last writer is awake."""
+
+    def __init__(self) -> None:
+        self.lines: set[Line] = set()
+        self._asleep: list[Line] = []
+        self._rolls = False
+
+    def wake(self) -> None:
+        """Wake every line, those that were woken a moment ago included."""
+        self._asleep = list(self.lines)
+        if not self._rolls:
+            self._roll()
+
+    def _roll(self) -> None:
+        woken, self._asleep = self._asleep[:WOKEN_AT_ONCE], self._asleep[WOKEN_AT_ONCE:]
+        for line in woken:
+            line.wake()
+        self._rolls = bool(self._asleep)
+        if self._rolls:
+            asyncio.get_running_loop().call_soon(self._roll)

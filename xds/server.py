@@ -21,7 +21,7 @@ from xds.client_status import client_status
 from xds.counters import Counters
 from xds.envelope import Node
 from xds.errors import ListenError, MalformedRequestError
-from xds.line import Line
+from xds.line import Line, Wave
 from xds.load_reports import LoadReport, LoadReportStream
 from xds.rate import TokenBucket
 from xds.roster import Confirmation, Connected, NodeStatus, Roster
@@ -107,6 +107,7 @@ class XdsServer:
         self._server: grpc.aio.Server | None = None
         self._stopping = False
         self._lines: set[Line] = set()
+        self._waves: dict[str, Wave] = {}
         self._streams: set[AdsStream] = set()
         self._warned: set[Node] = set()
         self._load_report_intervals_s: dict[str, float] = {}
@@ -212,7 +213,7 @@ class XdsServer:
                 refusal = stream.receive(data, now_s)
                 if stream.group is not None and not joined:
                     joined.append(stream.group)
-                    stream.group.watchers.add(line.wake)
+                    self._watch(stream.group, line)
                     self._opened(stream, mode)
                 if refusal is not None:
                     _log_refusal(refusal)
@@ -225,10 +226,22 @@ class XdsServer:
                 self._streams.discard(stream)
                 stream.close(self._now_s())
                 for group in joined:
-                    group.watchers.discard(line.wake)
-                    self.cache.release(group)
+                    self._leave(group, line)
                 if stream.node is not None:
                     logger.info("stream closed node=%r cluster=%r", stream.node.id, stream.node.cluster)
+
+    def _watch(self, group: Group, line: Line) -> None:
+        wave = self._waves.setdefault(group.name, Wave())
+        wave.lines.add(line)
+        group.watchers.add(wave.wake)
+
+    def _leave(self, group: Group, line: Line) -> None:
+        wave = self._waves[group.name]
+        wave.lines.discard(line)
+        if not wave.lines:
+            del self._waves[group.name]
+            group.watchers.discard(wave.wake)
+            self.cache.release(group)
 
     def _opened(self, stream: AdsStream, mode: Mode) -> None:
         node, group = stream.node, stream.group

@@ -172,7 +172,7 @@ class AdsStream:
                     waits = True
                 elif ledger.settled_on is not (target := sets[type_]):
                     delivery = self._deliver(ledger, target, group)
-                    if delivery.resources or delivery.removed:
+                    if not delivery.is_empty:
                         return ledger, delivery, group
                     released |= ledger.settle(delivery)
         assert self._member is not None, "who has a group is a member of it"
@@ -182,15 +182,18 @@ class AdsStream:
 
     def _deliver(self, ledger: Ledger, target: ResourceSet, group: Group) -> Delivery:
         assert ledger.subscription is not None, "a ledger is opened by a request"
-        refused = ledger.reconsider(target)
-        withheld = refused | self._still_in_use(ledger, group) | self._not_ready(ledger, target, group)
+        withheld = ledger.reconsider(target) | self._not_ready(ledger, target, group)
+        delivery = group.deliver(self.mode, ledger.type, ledger.subscription, ledger.held)
+        if delivery.gone:
+            withheld |= self._still_in_use(ledger, delivery.gone, group)
+        if not withheld and not ledger.again:
+            return delivery
         return group.deliver(self.mode, ledger.type, ledger.subscription, ledger.held, withheld, ledger.again)
 
-    def _still_in_use(self, ledger: Ledger, group: Group) -> frozenset[str]:
+    def _still_in_use(self, ledger: Ledger, gone: frozenset[str], group: Group) -> frozenset[str]:
         """Return what is gone from the snapshot and has to stay, because something that the client has refers to it."""
-        gone = group.gone(ledger.held, ledger.type)
         user_type = USERS[ledger.type]
-        if not gone or user_type is None:
+        if user_type is None:
             return frozenset()
         used: set[str] = set()
         user = self._ledgers.get(user_type)
@@ -208,9 +211,11 @@ class AdsStream:
 
     def _not_ready(self, ledger: Ledger, target: ResourceSet, group: Group) -> frozenset[str]:
         """Return the route tables that refer to a cluster which the client has not taken yet."""
+        if ledger.type is not ResourceType.ROUTES:
+            return frozenset()
         clusters = self._ledgers.get(ResourceType.CLUSTER)
         # A client that asks for clusters by name (gRPC's) learns the names from the table: it cannot have them before.
-        if ledger.type is not ResourceType.ROUTES or clusters is None or clusters.subscription is None:
+        if clusters is None or clusters.subscription is None:
             return frozenset()
         assert group.snapshot is not None, "something is delivered"
         whole = group.snapshot.sets[ResourceType.CLUSTER].resources

@@ -46,18 +46,23 @@ def test_a_group_of_strangers_is_forgotten_when_they_leave(cache):
 def test_clients_in_the_same_state_get_the_same_delivery(cache):
     cache.set("edge", Snapshot.of([*agent("a"), *agent("b")]))
     group = cache.group("edge")
-    first = group.deliver(SOTW, EDS, Subscription(frozenset("a")), NOTHING, frozenset())
-    assert first is group.deliver(SOTW, EDS, Subscription(frozenset("a")), NOTHING, frozenset())
+    asked = group.shared(Subscription(frozenset("a")))
+    first = group.deliver(SOTW, EDS, asked, NOTHING, frozenset())
+    assert first is group.deliver(SOTW, EDS, group.shared(Subscription(frozenset("a"))), NOTHING, frozenset())
     assert first.encode("n") is first.encode("n")
-    assert first is not group.deliver(SOTW, EDS, Subscription(frozenset("ab")), NOTHING, frozenset())
+    assert first is not group.deliver(SOTW, EDS, group.shared(Subscription(frozenset("ab"))), NOTHING, frozenset())
+    cache.set("edge", Snapshot.of(agent("a")))
+    assert group.shared(Subscription(frozenset("a"))) is asked, "who joins later would be served apart for ever"
 
 
 def test_what_is_shared_is_bounded(cache):
     cache.set("edge", Snapshot.of(agent("a")))
     group = cache.group("edge")
     for index in range(3 * SHARED_MAX):
-        group.deliver(SOTW, EDS, Subscription(frozenset(["a", str(index)])), NOTHING, frozenset())
+        asked = group.shared(Subscription(frozenset(["a", str(index)])))
+        group.deliver(SOTW, EDS, asked, NOTHING, frozenset())
     assert len(group._shared) <= SHARED_MAX
+    assert len(group._subscriptions) <= SHARED_MAX
 
 
 @pytest.mark.parametrize("mode", [SOTW, DELTA])

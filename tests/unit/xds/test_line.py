@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from xds.errors import MalformedRequestError
-from xds.line import Line
+from xds.line import WOKEN_AT_ONCE, Line, Wave
 from xds.rate import TokenBucket
 
 LAST = object()
@@ -115,3 +115,36 @@ async def test_faster_requests_are_read_later_and_none_is_lost(transport, desk):
         await line.carry(desk.receive, desk.pull)
     assert desk.heard == [b"0", b"1", b"2", b"3", b"4"]
     assert loop.time() - began_s >= 0.004, "a flood was read as fast as it came"
+
+
+class Sleeper:
+    """A line that only counts how often it was woken."""
+
+    def __init__(self):
+        self.woken = 0
+
+    def wake(self):
+        self.woken += 1
+
+
+async def test_a_wave_wakes_a_few_at_once_and_then_the_others():
+    wave = Wave()
+    sleepers = [Sleeper() for _ in range(3 * WOKEN_AT_ONCE)]
+    wave.lines.update(sleepers)
+    wave.wake()
+    assert sum(sleeper.woken for sleeper in sleepers) == WOKEN_AT_ONCE, "the first had to wait for the last"
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert [sleeper.woken for sleeper in sleepers] == [1] * len(sleepers)
+
+
+async def test_a_wave_that_comes_while_another_one_rolls_wakes_everybody_again():
+    wave = Wave()
+    sleepers = [Sleeper() for _ in range(3 * WOKEN_AT_ONCE)]
+    wave.lines.update(sleepers)
+    wave.wake()
+    early = {sleeper for sleeper in sleepers if sleeper.woken}
+    wave.wake()
+    for _ in range(6):
+        await asyncio.sleep(0)
+    assert all(sleeper.woken == (2 if sleeper in early else 1) for sleeper in sleepers), "somebody slept through a push"
