@@ -27,7 +27,7 @@ from controller.api.access import check_listen, is_loopback
 from controller.api.context import Context, Standing
 from controller.api.server import ApiServer
 from controller.errors import TurnoutError
-from controller.journal.errors import JournalError
+from controller.journal.errors import JournalError, JournalReadOnlyError
 from controller.journal.store import Journal
 from controller.journal.writer import AsyncJournal
 from controller.metrics.outcomes import Outcomes
@@ -48,6 +48,7 @@ from controller.settings.problem import SettingsError
 from controller.settings.watching import watch
 from controller.tls import TlsFiles
 from xds.access_logs import AccessLog
+from xds.errors import ListenError
 from xds.load_reports import LoadReport
 from xds.server import XdsServer
 
@@ -60,6 +61,14 @@ FLUSH_EVERY_S = 2.0
 VERSION = distribution_version("turnout")
 
 Address = tuple[str, int]
+
+
+class XdsListenError(TurnoutError):
+    """The xDS server's address cannot be had: its own error, with the manners of ours."""
+
+    code = ListenError.code
+    retryable = ListenError.retryable
+    http_status = ListenError.http_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +174,14 @@ class App:
         """Serve until ``stop`` is set.
 
         Raises:
-            TurnoutError, XdsError: it cannot start.
+            TurnoutError: it cannot start.
         """
         try:
             async with Tasks() as tasks:
                 tasks.start("meters", self._count_news())
                 tasks.start("fleet", self.fleet.run(roster_of(self.settings), self._fleet_ready))
                 await self._fleet_ready.wait()
-                await self.xds.start()
+                await self._open_xds()
                 await self.api.start()
                 tasks.start("settings", self._follow_settings())
                 tasks.start("journal", self._flush_for_ever())
@@ -183,6 +192,12 @@ class App:
                 await self.api.stop()
         finally:
             await self._close()
+
+    async def _open_xds(self) -> None:
+        try:
+            await self.xds.start()
+        except ListenError as error:
+            raise XdsListenError(str(error), remedy="Choose another address with --xds.") from error
 
     async def _close(self) -> None:
         await self.api.stop()
@@ -259,8 +274,18 @@ def serve(options: Options) -> None:
         if tls is None and not is_loopback(address[0]):
             log.warning("%s on %s is served in the clear: others on the way can read and change it", door, address[0])
     settings = load(options.config)
-    options.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_state_dir(options.state_dir)
     uvloop.run(_serve(options, settings))
+
+
+def _make_state_dir(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise JournalReadOnlyError(
+            f"The state directory {path} cannot be made: {error.strerror}.",
+            remedy="Make it for this user, or name another with --state-dir.",
+        ) from error
 
 
 async def _serve(options: Options, settings: Settings) -> None:

@@ -26,16 +26,20 @@ async def connect(host: str, port: int) -> None:
 
 
 async def until_reached(version: Version, connect: Connect) -> None:
-    """Return once every endpoint of ``version`` has accepted a connection. Tries until cancelled."""
-    waiting = list(version.endpoints)
+    """Return once every endpoint of ``version`` has accepted a connection. Tries until cancelled.
+
+    Why an endpoint does not answer is logged once, and again when it is for another reason: it is tried twice a second.
+    """
+    waiting = dict.fromkeys(version.endpoints, "")
     while True:
-        failures: list[str] = []
-        for endpoint in waiting:
+        failures: dict[str, str] = {}
+        for endpoint, told in waiting.items():
             try:
                 await connect(*host_port(endpoint))
             except OSError as error:  # TimeoutError is one
-                failures.append(endpoint)
-                log.warning("%s at %s does not answer: %s", version.name, endpoint, str(error) or type(error).__name__)
+                why = failures[endpoint] = str(error) or type(error).__name__
+                if why != told:
+                    log.warning("%s at %s does not answer: %s", version.name, endpoint, why)
         if not failures:
             return
         waiting = failures

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from controller.app import App, Options, listen_address
+from controller.app import App, Options, listen_address, serve
 from controller.errors import TurnoutError
+from controller.journal.errors import JournalReadOnlyError
 from controller.journal.store import Journal
 from controller.settings.loading import load
 
@@ -135,3 +136,20 @@ async def test_an_address_that_is_taken_is_a_clear_error(tmp_path):
         second = App(taken, app.settings, Journal.open(tmp_path / "other" / "journal.sqlite"))
         with pytest.RaisesGroup(pytest.RaisesExc(TurnoutError, match="cannot listen")):
             await second.run()
+
+
+async def test_an_xds_address_that_is_taken_is_a_clear_error(tmp_path):
+    (tmp_path / "other").mkdir()
+    async with running(tmp_path) as (app, _):
+        taken = Options(tmp_path / "turnout.yaml", tmp_path, http=("127.0.0.1", 0), xds=("127.0.0.1", app.xds.port))
+        second = App(taken, app.settings, Journal.open(tmp_path / "other" / "journal.sqlite"))
+        with pytest.RaisesGroup(pytest.RaisesExc(TurnoutError, match=r"Cannot listen on .* --xds")) as caught:
+            await second.run()
+    assert caught.value.exceptions[0].code == "xds-cannot-listen", "docs/errors.md promises this code"
+
+
+def test_a_state_directory_that_cannot_be_made_is_a_clear_error(tmp_path):
+    (tmp_path / "turnout.yaml").write_text(SETTINGS)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalReadOnlyError, match="--state-dir"):
+        serve(Options(tmp_path / "turnout.yaml", tmp_path / "file" / "state"))

@@ -32,6 +32,13 @@ async def test_one_that_has_answered_is_not_asked_again():
     assert network.tried.count("10.0.0.21:3000") == 1
 
 
+async def test_an_endpoint_that_stays_away_does_not_fill_the_log(caplog):
+    network = Network(**{"22": now_s() + 60.0})
+    await until_reached(NEW, network.connect)
+    told = [record.getMessage() for record in caplog.records if "does not answer" in record.getMessage()]
+    assert len(told) == 1, "a disk would be full of one sentence before the rollout's deadline is over"
+
+
 async def test_a_timeout_is_no_answer():
     answers = iter([TimeoutError("slow"), None, None])
 
