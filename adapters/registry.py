@@ -14,6 +14,8 @@ from adapters.nop import NopGateway
 from adapters.openresty.gateway import CAPABILITIES as OPENRESTY
 from adapters.openresty.gateway import OpenRestyGateway, OpenRestyOptions
 from adapters.port import Adapter, Capabilities
+from adapters.traefik.gateway import CAPABILITIES as TRAEFIK
+from adapters.traefik.gateway import TraefikGateway, TraefikOptions
 from xds.server import XdsServer
 
 
@@ -46,10 +48,23 @@ def _openresty(name: str, options: object, shared: Shared) -> Adapter:
     return OpenRestyGateway(name, options)
 
 
+def _traefik(name: str, options: object, shared: Shared) -> Adapter:
+    del shared
+    assert isinstance(options, TraefikOptions), "a traefik gateway has a traefik gateway's options"
+    return TraefikGateway(name, options)
+
+
 FACTORIES: Mapping[str, Callable[[str, object, Shared], Adapter]] = {
     "envoy": _envoy,
     "kong": _kong,
     "nop": _nop,
     "openresty": _openresty,
+    "traefik": _traefik,
 }
-CAPABILITIES: Mapping[str, Capabilities] = {"envoy": ENVOY, "kong": KONG, "nop": NOP, "openresty": OPENRESTY}
+CAPABILITIES: Mapping[str, Capabilities] = {
+    "envoy": ENVOY,
+    "kong": KONG,
+    "nop": NOP,
+    "openresty": OPENRESTY,
+    "traefik": TRAEFIK,
+}

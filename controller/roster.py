@@ -7,6 +7,9 @@ from adapters.kong.gateway import KongOptions
 from adapters.openresty.control import TokenAt
 from adapters.openresty.gateway import OpenRestyOptions
 from adapters.port import WHOLE_BP, Split
+from adapters.traefik.client import Credential
+from adapters.traefik.gateway import TraefikOptions
+from adapters.traefik.translation import HealthCheck
 from controller.analysis.indicators import latency_over
 from controller.analysis.objectives import Objective
 from controller.analysis.verdict import Judge
@@ -21,6 +24,7 @@ from controller.settings.kong import KongSettings
 from controller.settings.loading import Settings
 from controller.settings.objective import ObjectiveSpec
 from controller.settings.strategy import StepSpec, StrategySpec
+from controller.settings.traefik import TraefikSettings
 
 SILENCE_MAX_S = 10.0
 """No event from the candidate for this long is called ``no-data``; what is left of the deadline then begins to run.
@@ -47,7 +51,24 @@ def gateway_profile(gateway: GatewaySettings) -> GatewayProfile:
         nginx = gateway.spec.openresty
         token = TokenAt(nginx.token_file, nginx.token_env)
         options = OpenRestyOptions(nginx.control, token, nginx.timeout_s, nginx.observe_interval_s)
+    elif gateway.spec.traefik is not None:
+        options = _traefik_options(gateway.spec.traefik)
     return GatewayProfile(gateway.name, gateway.type, options)
+
+
+def _traefik_options(traefik: TraefikSettings) -> TraefikOptions:
+    check, file, env = traefik.health_check, traefik.authorization_file, traefik.authorization_env
+    return TraefikOptions(
+        api_url=traefik.api,
+        metrics_url=traefik.metrics,
+        directory=traefik.directory,
+        listen=traefik.listen,
+        poll_interval_s=traefik.poll_interval_s,
+        throttle_s=traefik.throttle_s,
+        entry_points=traefik.entry_points,
+        health_check=HealthCheck(check.path, check.interval_s, check.timeout_s) if check else None,
+        credential=Credential(file, env) if file or env else None,
+    )
 
 
 def _kong_options(kong: KongSettings) -> KongOptions:

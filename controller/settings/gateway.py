@@ -12,15 +12,17 @@ from controller.settings.openresty import OpenRestySettings
 from controller.settings.problem import RefusedError
 from controller.settings.quantity import duration
 from controller.settings.shape import Header, Shape
+from controller.settings.traefik import TraefikSettings
 
-AVAILABLE = ("envoy", "kong", "nop", "openresty")
-COMING = ("haproxy", "traefik", "nginx-plus")
+AVAILABLE = ("envoy", "kong", "nop", "openresty", "traefik")
+COMING = ("haproxy", "nginx-plus")
 """Known by name, so that nobody takes a gateway that is not there yet for a typing error."""
 
 EXAMPLES = {
     "envoy": '{listen: "0.0.0.0:10000"}',
     "kong": '{nodes: ["http://127.0.0.1:8001"]}',
     "openresty": '{control: "http://127.0.0.1:10001", tokenFile: /etc/turnout/openresty-token}',
+    "traefik": "{api: http://127.0.0.1:8080, directory: /etc/traefik/dynamic}",
 }
 """The least that a gateway of each type needs, of those that cannot do without settings."""
 
@@ -48,8 +50,8 @@ class NopSettings(Shape):
 class GatewaySpec(Shape):
     """Which kind of gateway it is, and that kind's own settings under its own name."""
 
-    type: Literal["envoy", "kong", "nop", "openresty"]
-    """What kind of gateway it is. haproxy, traefik and nginx-plus are not available yet."""
+    type: Literal["envoy", "kong", "nop", "openresty", "traefik"]
+    """What kind of gateway it is. haproxy and nginx-plus are not available yet."""
     envoy: EnvoySettings | None = None
     """The settings of a gateway of type `envoy`, which must have them."""
     kong: KongSettings | None = None
@@ -58,6 +60,8 @@ class GatewaySpec(Shape):
     """The settings of a gateway of type `nop`, which may leave them out."""
     openresty: OpenRestySettings | None = None
     """The settings of a gateway of type `openresty`, which must have them."""
+    traefik: TraefikSettings | None = None
+    """The settings of a gateway of type `traefik`, which must have them."""
 
     @model_validator(mode="before")
     @classmethod

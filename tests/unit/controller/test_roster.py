@@ -2,6 +2,9 @@ import yaml
 
 from adapters.envoy.gateway import EnvoyOptions
 from adapters.port import ALL_STABLE, HeaderMatch, Route, Split, Stickiness, Version, latency_over
+from adapters.traefik.client import Credential
+from adapters.traefik.gateway import TraefikOptions
+from adapters.traefik.translation import HealthCheck
 from controller.evolution.gates import Gate
 from controller.rollout.plan import Step, WhenUndecided
 from controller.roster import SILENCE_MAX_S, roster_of
@@ -122,3 +125,23 @@ def test_a_prometheus_is_asked_for_what_an_objective_names():
     assert made.judge.objectives[0].indicator == query.indicator, "what is counted would never be judged"
     assert made.judge.no_data_deadline_s > 2 * query.every_s, "each pause between two looks would be missing data"
     assert made.indicators == (), "gateways would be asked for what a Prometheus counts"
+
+
+def test_a_traefik_brings_how_it_is_reached():
+    spec = {
+        "api": "http://127.0.0.1:8080",
+        "directory": "dynamic",
+        "throttle": "100ms",
+        "entryPoints": ["web"],
+        "healthCheck": {"path": "/healthz"},
+        "authorizationEnv": "TRAEFIK_AUTHORIZATION",
+    }
+    made = roster({}, {"type": "traefik", "traefik": spec}).gateways["edge"]
+    assert made.options == TraefikOptions(
+        "http://127.0.0.1:8080",
+        directory="dynamic",
+        throttle_s=0.1,
+        entry_points=("web",),
+        health_check=HealthCheck("/healthz"),
+        credential=Credential(env="TRAEFIK_AUTHORIZATION"),
+    )
