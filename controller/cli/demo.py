@@ -10,7 +10,11 @@ from controller.cli.options import with_output
 @click.command()
 @click.option("--seed", type=int, default=1, show_default=True, help="Where the demo's chance begins.")
 @click.option(
-    "--gateway", type=click.Choice(["envoy"]), default="envoy", show_default=True, help="Which gateway to start."
+    "--gateway",
+    type=click.Choice(["envoy", "openresty"]),
+    default="envoy",
+    show_default=True,
+    help="Which gateway to start.",
 )
 @with_output
 def demo(seed: int, gateway: str, output: str) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import secrets
+import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +21,25 @@ from .children import Child, Children
 NAME = "edge"
 """What the gateway is called in the settings; ``node.cluster`` of the Envoy in the configuration that we start."""
 
+NGINX_PACKAGES = ("nginx", "libnginx-mod-http-lua", "lua-resty-core", "lua-resty-lrucache", "lua-cjson")
+LUA_MODULE = Path("/usr/lib/nginx/modules/ngx_http_lua_module.so")
+
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """``port`` is where clients come, ``xds_port`` where the controller serves subscribers; both on 127.0.0.1."""
+    """Where this run's things are; every port is on 127.0.0.1.
+
+    Attributes:
+        port: where clients come.
+        xds_port: where the controller serves subscribers; 0 while that is not known.
+        control_port: free, for a gateway that is steered through a port.
+        folder: of this run.
+    """
 
     port: int
     xds_port: int
+    control_port: int = 0
+    folder: Path = Path()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +110,61 @@ def envoy_program() -> Path:
     return program
 
 
-GATEWAYS: Mapping[str, Gateway] = MappingProxyType({"envoy": Gateway(_envoy_spec, _start_envoy)})
+# --- OpenResty --------------------------------------------------------------------------------------------------------
+
+
+def _openresty_spec(addresses: Addresses) -> Mapping[str, Any]:
+    control = {
+        "control": f"http://127.0.0.1:{addresses.control_port}",
+        "tokenFile": str(addresses.folder / "openresty" / "run" / "token"),
+        "observeInterval": "250ms",
+    }
+    return {"type": "openresty", "openresty": control}
+
+
+async def _start_openresty(addresses: Addresses, children: Children) -> Child:
+    """Start nginx with one worker, from copies of the shipped files, with a token of this run's own."""
+    home = children.folder / "openresty"
+    (home / "run").mkdir(parents=True)
+    config = shipped("openresty/nginx.conf")
+    for file in config.parent.glob("*.lua"):
+        (home / file.name).write_text(file.read_text())
+    (home / "nginx.conf").write_text(openresty_config(config.read_text(), addresses))
+    token = home / "run" / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32))
+    # Started by root, nginx would give its workers to a user who may not enter this folder.
+    same_user = ("-g", f"user {pwd.getpwuid(0).pw_name};") if os.geteuid() == 0 else ()
+    return await children.start("nginx", [nginx_program(), "-p", home, "-c", home / "nginx.conf", *same_user])
+
+
+def openresty_config(text: str, addresses: Addresses) -> str:
+    """The shipped configuration with this run's ports, and one worker."""
+    for shipped_value, value in (
+        ("127.0.0.1:10000", f"127.0.0.1:{addresses.port}"),
+        ("127.0.0.1:10001", f"127.0.0.1:{addresses.control_port}"),
+        ("worker_processes auto;", "worker_processes 1;"),
+    ):
+        assert text.count(shipped_value) == 1, f"{shipped_value} stands once in the shipped configuration"
+        text = text.replace(shipped_value, value)
+    return text
+
+
+def nginx_program() -> Path:
+    """The nginx of this machine, which is to have the Lua module. Raises NotFoundError."""
+    remedy = f"Install it: apt-get install {' '.join(NGINX_PACKAGES)}."
+    program = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    if program is None:
+        raise NotFoundError("There is no nginx here.", remedy=remedy)
+    if not LUA_MODULE.is_file():
+        raise NotFoundError("The nginx here has no Lua module.", remedy=remedy)
+    return Path(program)
+
+
+GATEWAYS: Mapping[str, Gateway] = MappingProxyType(
+    {
+        "envoy": Gateway(_envoy_spec, _start_envoy),
+        "openresty": Gateway(_openresty_spec, _start_openresty),
+    }
+)
 """Every gateway that the demo can start, by its kind."""

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -88,10 +89,10 @@ class Performance:
     async def _start_and_play(self, children: Children) -> None:
         self._screen.now("Starting agents, controller and gateway ...")
         agents, ports = await self._start_agents(children)
-        (port,) = free_ports(1)
-        addresses = Addresses(port, xds_port=0)
+        port, control_port = free_ports(2)
+        addresses = Addresses(port, xds_port=0, control_port=control_port, folder=self._folder)
         url, xds_port = await self._start_controller(children, addresses, ports)
-        await self._gateway.start(Addresses(port, xds_port), children)
+        await self._gateway.start(replace(addresses, xds_port=xds_port), children)
         async with Pipeline(url) as pipeline, pipeline.news(scene.AGENT) as news, asyncio.TaskGroup() as cast:
             watching = cast.create_task(children.watch())
             await self._until_served(f"127.0.0.1:{port}")

@@ -68,3 +68,48 @@ async def test_envoy_is_started_from_the_childrens_folder(tmp_path, monkeypatch)
         await child.process.wait()
     assert f"--config-path {tmp_path}/envoy.yaml" in child.log.read_text()
     assert "18001" in (tmp_path / "envoy.yaml").read_text()
+
+
+# --- OpenResty --------------------------------------------------------------------------------------------------------
+
+
+def test_nginx_gets_this_runs_ports_and_nothing_else():
+    text = shipped("openresty/nginx.conf").read_text()
+    ours = gateway.openresty_config(text, Addresses(10077, 0, control_port=10078))
+    assert "listen 127.0.0.1:10077;" in ours
+    assert "listen 127.0.0.1:10078;" in ours
+    assert len(ours.splitlines()) == len(text.splitlines())
+    changed = sum(one != other for one, other in zip(ours.splitlines(), text.splitlines(), strict=True))
+    assert changed == 3, "the demo would show another configuration than the docs"
+
+
+async def test_nginx_is_started_from_copies_with_a_token_of_its_own(tmp_path, monkeypatch):
+    stand_in = tmp_path / "nginx"
+    stand_in.write_text('#!/bin/sh\necho "$@"\n')
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(gateway, "nginx_program", lambda: stand_in)
+    addresses = Addresses(10077, 0, control_port=10078, folder=tmp_path)
+    async with Children(tmp_path) as children:
+        child = await known("openresty").start(addresses, children)
+        await child.process.wait()
+    home = tmp_path / "openresty"
+    assert f"-p {home} -c {home}/nginx.conf" in child.log.read_text()
+    assert {"nginx.conf", "turnout.lua", "turnout_control.lua"} <= {file.name for file in home.iterdir()}
+    spec = known("openresty").spec(addresses)["openresty"]
+    assert spec["control"] == "http://127.0.0.1:10078"
+    assert spec["tokenFile"] == str(home / "run" / "token")
+    assert _token(home) == (0o600, 64), "anybody could steer the gateway"
+
+
+def _token(home):
+    token = home / "run" / "token"
+    return token.stat().st_mode & 0o777, len(token.read_text())
+
+
+def test_without_nginx_or_its_lua_it_is_said_how_to_get_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(gateway, "LUA_MODULE", tmp_path / "nothing")
+    with pytest.raises(NotFoundError, match="libnginx-mod-http-lua"):
+        gateway.nginx_program()
+    monkeypatch.setattr(gateway.shutil, "which", lambda *_, **__: None)
+    with pytest.raises(NotFoundError, match="apt-get install nginx"):
+        gateway.nginx_program()
