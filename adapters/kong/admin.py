@@ -156,7 +156,7 @@ class Admin:
         if raw is None:
             raise self._error("invalid", f"its answer is longer than {BODY_BYTES_MAX} bytes", retryable=False)
         try:
-            body = json.loads(raw) if raw else {}
+            body = {} if status == 204 else json.loads(raw)
         except (ValueError, RecursionError):
             body = None
         if 200 <= status < 300 and isinstance(body, dict):

@@ -57,11 +57,12 @@ class Upstream:
 async def mode_of(admin: Admin, gateway: str) -> Mode:
     """How a node keeps its configuration. Raises GatewayError."""
     configuration = (await admin.root()).get("configuration")
-    known = configuration if isinstance(configuration, dict) else {}
-    if known.get("role") == "control_plane":
+    if not isinstance(configuration, dict):
+        raise GatewayError(gateway, "invalid", f"{admin.url}: is this an Admin API?", retryable=False)
+    if configuration.get("role") == "control_plane":
         words = f"{admin.url} is the control plane of a hybrid deployment: what its data planes do cannot be read there"
         raise GatewayError(gateway, "invalid", words, retryable=False)
-    return Mode.DBLESS if known.get("database") == "off" else Mode.DATABASE
+    return Mode.DBLESS if configuration.get("database") == "off" else Mode.DATABASE
 
 
 async def write(admin: Admin, gateway: str, mode: Mode, upstream: Upstream, wanted: Wanted) -> None:
