@@ -82,6 +82,8 @@ class ObservedTold(Told):
     requests: int
     candidate_percent: float | None
     """Null while there was no request."""
+    off: bool
+    """Whether it is shown not to be the share that was commanded: the gateway does something else than it says."""
 
 
 class GatewaySplitTold(Told):
@@ -285,7 +287,7 @@ def _observed(driver: Driver, gateway: str) -> ObservedTold:
     candidate = counted.get(state.candidate.name, 0) if state.candidate else 0
     requests = candidate + counted.get(state.stable.name, 0)
     share = round(100 * candidate / requests, 4) if requests else None
-    return ObservedTold(requests=requests, candidate_percent=share)
+    return ObservedTold(requests=requests, candidate_percent=share, off=gateway in driver.traffic.shares.off)
 
 
 async def _list(call: Call, _: Nothing) -> AgentsTold:

@@ -36,6 +36,7 @@ from controller.rollout.state import RESTING, State, new_state
 from .hands import Hands, Surroundings
 from .haste import goes_back
 from .profile import Profile
+from .shares import Shares
 from .traffic import Traffic
 from .watch import Watch, blocks_of, judged, watched
 
@@ -75,7 +76,7 @@ class Driver:
         self.profile = profile
         self.around = around
         self.watch = Watch(profile.judge)
-        self.traffic = Traffic()
+        self.traffic = Traffic(shares=Shares(sticky=profile.stickiness is not None))
         self._inbox: asyncio.Queue[events.AnyEvent | _Asked | Looked | Profile] = asyncio.Queue(INBOX_MAX)
         self._unwritten: deque[events.AnyEvent] = deque(maxlen=INBOX_MAX)
         self._write_again_at_s = 0.0
@@ -237,9 +238,7 @@ class Driver:
         now_s = self.around.now_s()
         if after.all_confirmed and not (before.all_confirmed and before.revision == after.revision):
             self._confirmed_at_s = now_s
-        for gateway in after.confirmed:
-            self.traffic.confirmed(gateway, after.split, now_s)
-        self.traffic.forget(before.gateways - after.gateways)
+        self.traffic.follow(before, after, now_s)
         self.hands.carry_out(wanted, self.state)
 
     async def _append(self, kind: str, body: Mapping[str, JSON], actor: str, at_s: float) -> Record:
@@ -288,8 +287,8 @@ class Driver:
         if looked.source not in self.state.gateways and looked.source not in self.hands.sources:
             return
         new = self.watch.count(*looked.readings)
-        if looked.observation:
-            self.traffic.take(looked.observation, new, self.state, now_s)
+        if looked.observation and (off := self.traffic.take(looked.observation, new, self.state, now_s)):
+            self.hands.announce("share-off", off, self.state)
         if self.watch.judged is None:
             return
         found = blocks_of(new, whom)
@@ -360,6 +359,7 @@ class Driver:
         """Take over new settings, as far as the present phase lets them."""
         old, self.profile, self.hands.profile = self.profile, profile, profile
         now_s, state = self.around.now_s(), self.state
+        self.traffic.shares.sticky = profile.stickiness is not None
         if profile.queries != old.queries:
             self.hands.look_elsewhere()
         if profile.judge != old.judge:

@@ -29,6 +29,9 @@ LEAVE_TIMEOUT_S = 10.0
 CUT_TIMEOUT_S = 5.0
 LEAVE_RETRY_S = 5.0
 
+LOUD = frozenset({"refused", "share-off"})
+"""Announcements of what somebody should look into."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -110,7 +113,7 @@ class Hands:
                     self._draining.add(version.name)
                     self.tasks.start(f"drain {version.name}", self._drain(version, deadline_at_s))
                 case do.Announce(what, text):
-                    self._announce(what, text, state)
+                    self.announce(what, text, state)
 
     def apply(self, state: State) -> None:
         """Tell every gateway at once; none waits for another.
@@ -206,8 +209,9 @@ class Hands:
                 except (GatewayError, TimeoutError) as error:
                     log.warning("%s: what is in flight on %s was not cut: %s", link.adapter.name, version.name, error)
 
-    def _announce(self, what: str, text: str, state: State) -> None:
-        log.info("%s: %s: %s", state.agent, what, text)
+    def announce(self, what: str, text: str, state: State) -> None:
+        """Tell everybody who listens. Never blocks."""
+        log.log(logging.WARNING if what in LOUD else logging.INFO, "%s: %s: %s", state.agent, what, text)
         facts = {"phase": state.phase.value, "candidate_percent": state.split.candidate_bp / 100}
         self._around.broadcast.publish(self._around.now_s(), state.agent, what, text, facts)
 

@@ -11,6 +11,8 @@ from controller.analysis.counters import Series
 from controller.analysis.indicators import ERROR, Counts
 from controller.rollout.state import State
 
+from .shares import Shares
+
 
 def track_of(version: str, state: State) -> Track | None:
     """The track that a version plays now; None if it plays none (it drains, or is a stranger)."""
@@ -37,15 +39,17 @@ class Traffic:
     Attributes:
         newest: the newest observation of each gateway.
         requests: (gateway, track) to events counted since the driver began.
+        shares: whether each gateway sends the candidate what it was told to.
     """
 
     newest: dict[str, Observation] = field(default_factory=dict)
     requests: dict[tuple[str, Track], Counts] = field(default_factory=lambda: defaultdict(Counts))
+    shares: Shares = field(default_factory=Shares)
     _read_at_s: dict[str, float] = field(default_factory=dict)
     _shares: dict[str, _Share] = field(default_factory=dict)
 
-    def take(self, observation: Observation, new: Mapping[Series, Counts], state: State, now_s: float) -> None:
-        """Remember what a gateway has just said, and what of it is new."""
+    def take(self, observation: Observation, new: Mapping[Series, Counts], state: State, now_s: float) -> str:
+        """Remember what a gateway has just said, and what of it is new; in words, what that shows of its share."""
         gateway = observation.gateway
         self.newest[gateway] = observation
         self._read_at_s[gateway] = now_s - observation.age_s
@@ -56,6 +60,16 @@ class Traffic:
         share = self._shares.get(gateway)
         if share and share.base is None and self._read_at_s[gateway] >= share.since_s:
             share.base = observation
+        return self.shares.take(observation, self._read_at_s[gateway])
+
+    def follow(self, before: State, after: State, now_s: float) -> None:
+        """The state has changed: what gateways have confirmed now, or confirm no more, or carry no longer."""
+        for gateway in before.confirmed - after.confirmed:
+            self.shares.forget(gateway)
+        for gateway in after.confirmed:
+            self.confirmed(gateway, after.split, now_s)
+            self.shares.confirmed(gateway, after, now_s)
+        self.forget(before.gateways - after.gateways)
 
     def confirmed(self, gateway: str, split: Split, now_s: float) -> None:
         """A gateway follows ``split``: if that is new, its share is counted from the next figures read there."""
@@ -66,6 +80,7 @@ class Traffic:
     def forget(self, gateways: Iterable[str]) -> None:
         """Gateways that carry the agent no longer."""
         for gateway in gateways:
+            self.shares.forget(gateway)
             for known in (self.newest, self._read_at_s, self._shares):
                 known.pop(gateway, None)
             for track in Track:

@@ -27,6 +27,7 @@ class Campaign:
     judged: int = 0
     blamed: int = 0
     bad_promoted: int = 0
+    named: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
 
     def add(self, result: Result) -> None:
@@ -36,6 +37,7 @@ class Campaign:
         self.judged += result.judged
         self.blamed += result.blamed
         self.bad_promoted += result.bad_promoted
+        self.named += bool(result.named)
         self.outcomes.update(result.outcomes.values())
 
     @property
@@ -55,6 +57,7 @@ class Campaign:
             f"{self.seeds} seeds: rollouts {ended or 'none'}; {self.restarts} restarts; "
             f"{self.blamed} of {self.judged} good candidates blamed (at most {ALPHA:.0%}); "
             f"{self.bad_promoted} bad ones promoted unaided; "
+            f"crooked gateways named in {self.named} seeds; "
             f"{self.virtual_s / 3600:.1f} virtual hours in {took_s:.0f} s, {self.seeds / took_s:.0f} seeds/s"
         )
 

@@ -54,6 +54,7 @@ class SimGateway:
         subscriber: it asks for what is wanted when it comes back, as an Envoy does; else it must be told again.
         delay_s: from being told to having confirmed.
         refuses: it refuses every candidate share.
+        crooked: it confirms a share, and gives another; `crooked_once` once it has.
         took: hears every assignment at the moment when requests begin to follow it.
     """
 
@@ -67,6 +68,8 @@ class SimGateway:
     up: bool = True
     frozen: bool = False
     refuses: bool = False
+    crooked: bool = False
+    crooked_once: bool = False
     able_since_s: float = 0.0
     held: Assignment | None = None
     wanted: Assignment | None = None
@@ -105,6 +108,11 @@ class SimGateway:
         self.able_since_s = now_s()
         self.turn()
 
+    def bend(self, crooked: bool) -> None:
+        """It begins, or ceases, to give another share than it was told."""
+        self.serve()
+        self.crooked, self.crooked_once = crooked, True
+
     def refused(self, assignment: Assignment) -> bool:
         return self.refuses and assignment.split.candidate_bp > 0
 
@@ -122,6 +130,8 @@ class SimGateway:
         expected = self.requests_per_s * (self.served_up_to_s - since_s)
         total = int(expected) + (self.chance.random() < expected % 1.0)
         share = self.held.split.candidate_bp / 10_000
+        if self.crooked and 0.0 < share < 1.0:
+            share /= 4
         candidate = self._binomial(total, share) if share else 0
         if self.held.candidate is not None:
             self._count(self.held.candidate.name, candidate)

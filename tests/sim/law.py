@@ -10,6 +10,7 @@ from typing import Any
 from adapters.port import Assignment, Observation
 from controller.journal.records import Record
 from controller.journal.transitions import TRANSITION
+from controller.runtime.driver import Driver
 
 from .clock import now_s
 from .gateway import SimGateway
@@ -47,6 +48,7 @@ class Law:
         seen_s: when an event of a version was last shown to the controller.
         gone_back: rollouts that went back, and whether that is on disk.
         guided: rollouts whose steps an operator has skipped.
+        named: looks at which a crooked gateway was named.
     """
 
     note: Callable[[str], None]
@@ -65,6 +67,7 @@ class Law:
     guided: set[str] = field(default_factory=set)
     breaches: set[str] = field(default_factory=set)
     broken: str = ""
+    named: int = 0
     _shown: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
 
     def insist(self, holds: object, what: str) -> None:
@@ -173,6 +176,12 @@ class Law:
 
     def _just_before(self) -> dict[str, Any] | None:
         return self.before if now_s() <= self.before_until_s else None
+
+    def check_named(self, gateway: SimGateway, driver: Driver, *, silent: bool) -> None:
+        """A gateway that gives another share than it was told is named, and no other is."""
+        named = gateway.name in driver.traffic.shares.off
+        self.insist(not named or silent or gateway.crooked_once, f"{gateway.name} does as it was told, and is accused")
+        self.named += named and gateway.crooked_once
 
     def check_reach(self, gateway: SimGateway, alive_since_s: float) -> None:
         """A rollback has come to every gateway that could be reached for long enough."""

@@ -97,7 +97,9 @@ def draw(seed: int) -> Scenario:
         late=late,
         subscribers=frozenset(name for name in gateways if chance.random() < 0.5),
         requests_per_s=chance.choice((4.0, 30.0, 60.0)),
-        happenings=tuple(sorted(_happenings(chance, gateways, late), key=lambda each: each.at_s)),
+        happenings=tuple(
+            sorted([*_happenings(chance, gateways, late), *_crooks(seed, gateways)], key=lambda each: each.at_s)
+        ),
         kills_at=tuple(int(chance.uniform(5, 700)) for _ in range(chance.choice((0, 0, 0, 1, 1, 2, 3)))),
     )
 
@@ -147,3 +149,10 @@ def _happenings(chance: random.Random, gateways: tuple[str, ...], late: frozense
             for _ in range(chance.choice((1, 2)))
         ]
     return found
+
+
+def _crooks(seed: int, gateways: tuple[str, ...]) -> list[Happening]:
+    chance = random.Random(f"crooks {seed}")
+    if chance.random() >= 0.15:
+        return []
+    return [Happening(chance.uniform(0.0, 10.0), "crooked", chance.choice(gateways), 30.0)]

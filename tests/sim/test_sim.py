@@ -26,6 +26,7 @@ def test_every_law_holds():
     assert not campaign.promise_broken, campaign.promise_broken
     assert campaign.outcomes["promoted"], "nothing was ever promoted: the simulation proves little"
     assert campaign.outcomes["rolled-back"], "nothing was ever rolled back: the simulation proves little"
+    assert campaign.named, "no gateway that gave another share than it said was ever named"
     assert campaign.restarts, "no controller was ever killed: the simulation proves little"
 
 

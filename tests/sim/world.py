@@ -41,6 +41,7 @@ class Result:
         broken: the law that was broken; empty when all held.
         digest: identifies everything that happened.
         outcomes: the phase that each rollout ended in.
+        named: looks at which a gateway was named that gave another share than it said.
         judged: rollouts of good candidates that had traffic and were judged; `blamed`, those that were in breach.
     """
 
@@ -54,6 +55,7 @@ class Result:
     judged: int = 0
     blamed: int = 0
     bad_promoted: int = 0
+    named: int = 0
 
 
 class BrokenError(AssertionError):
@@ -219,7 +221,8 @@ class World:
         kept = next((record for record in reversed(self.disk.records) if "state" in record.body), None)
         if kept is not None:
             self.law.insist(
-                driver.state == state_of(kept), "a restart went on from another state than the last on disk"
+                driver.state == replace(state_of(kept), confirmed=frozenset()),
+                "a restart went on from another state than the last on disk",
             )
         if self._evidence is None or driver.watch.judge != self._evidence[1] or driver.watch.judge is None:
             return
@@ -263,6 +266,11 @@ class World:
                 self.note("the disk is fast again")
             case "join":
                 gateway.turn(up=True)
+            case "crooked":
+                self.note(f"{happening.whom} gives a quarter of what it says")
+                gateway.bend(True)
+                await asyncio.sleep(happening.lasts_s)
+                gateway.bend(False)
             case "restart":
                 self.note(f"{happening.whom} restarts")
                 gateway.restart()
@@ -348,6 +356,7 @@ class World:
                 continue
             for gateway in self.gateways.values():
                 self.law.check_reach(gateway, self.life.began_s)
+                self.law.check_named(gateway, driver, silent=self.scenario.quality == "silent")
             found = driver.watch.assessment if driver.watch.judged is not None else None
             if found is not None and found.verdict == "breach" and driver.state.serves_candidate:
                 self.law.insist(False, "the evidence says breach, and the candidate still has traffic")
@@ -366,6 +375,7 @@ class World:
             restarts=self.restarts,
             outcomes=dict(law.outcomes),
             judged=len(law.served) if good else 0,
+            named=law.named,
             blamed=len(law.breaches) if good else 0,
             bad_promoted=sum(
                 outcome == "promoted" and name not in law.guided for name, outcome in law.outcomes.items() if bad
