@@ -17,30 +17,40 @@ THROTTLE_S = 0.1
 
 
 class TraefikStage:
+    """Its options are the adapter's; with ``listen=""`` Traefik polls us at a free port."""
+
     simulated = False
+
+    def __init__(self, **options) -> None:
+        self._options = options
 
     async def open(self, folder: Path, ports: Ports, assignment: Assignment) -> None:
         self.url = f"http://127.0.0.1:{ports.traffic}/"
         self._folder = folder
-        self._directory = folder / "dynamic"
-        shutil.copytree(CONFIG.parent / "dynamic", self._directory)
-        self._api_url = f"http://127.0.0.1:{ports.control}"
+        self.directory = folder / "dynamic"
+        shutil.copytree(CONFIG.parent / "dynamic", self.directory)
+        self.api_url = f"http://127.0.0.1:{ports.control}"
         self._nobody_url = f"http://127.0.0.1:{ports.spare}"
-        self.adapter = self._gateway("edge")
+        if self._options.get("listen") == "":
+            self._options |= {"listen": f"127.0.0.1:{ports.spare}", "directory": None}
+        self.adapter = self.gateway("edge", **self._options)
         await self.adapter.start([assignment])
         program = Path(sys.executable).with_name("traefik")
         self._program = Program([str(program), f"--configFile={self._config(ports)}"], folder / "log")
         await self._program.start()
 
-    def _gateway(self, name: str, **options) -> TraefikGateway:
-        chosen = {"api_url": self._api_url, "directory": str(self._directory), "throttle_s": THROTTLE_S, **options}
+    def gateway(self, name: str, **options) -> TraefikGateway:
+        chosen = {"api_url": self.api_url, "directory": str(self.directory), "throttle_s": THROTTLE_S, **options}
         return TraefikGateway(name, TraefikOptions(**chosen))
 
     def _config(self, ports: Ports) -> Path:
         config = yaml.safe_load(CONFIG.read_text())
         config["entryPoints"]["web"]["address"] = f"127.0.0.1:{ports.traffic}"
         config["entryPoints"]["traefik"]["address"] = f"127.0.0.1:{ports.control}"
-        config["providers"]["file"]["directory"] = str(self._directory)
+        config["providers"]["file"]["directory"] = str(self.directory)
+        if listen := self._options.get("listen"):
+            poll_ms = round(self._options["poll_interval_s"] * 1000)
+            config["providers"]["http"] = {"endpoint": f"http://{listen}/", "pollInterval": f"{poll_ms}ms"}
         path = self._folder / "traefik.yml"
         path.write_text(yaml.safe_dump(config))
         return path
@@ -64,7 +74,7 @@ class TraefikStage:
 
     async def reload(self) -> bool:
         """There is no command for it: what an operator does is to change a file, and Traefik builds all anew."""
-        theirs = self._directory / "yours.yml"
+        theirs = self.directory / "yours.yml"
         draft = theirs.with_suffix(".new")
         draft.write_text("http: {middlewares: {another: {headers: {frameDeny: true}}}}\n")
         draft.replace(theirs)
@@ -82,35 +92,35 @@ class TraefikStage:
         made = [
             Mistake(
                 "nobody listens where the API should be",
-                self._gateway("elsewhere", api_url=self._nobody_url, directory=str(unwatched)),
+                self.gateway("elsewhere", api_url=self._nobody_url, directory=str(unwatched)),
                 Applied.UNREACHABLE,
                 "Cannot connect",
                 "unreachable",
             ),
             Mistake(
                 "not the API's address",
-                self._gateway("elsewhere", api_url=self.url + "nothing", directory=str(unwatched)),
+                self.gateway("elsewhere", api_url=self.url + "nothing", directory=str(unwatched)),
                 Applied.UNCONFIRMED,
                 "does not show it",
                 None,
             ),
             Mistake(
                 "a directory that is not there",
-                self._gateway("edge", directory=str(self._folder / "nowhere")),
+                self.gateway("edge", directory=str(self._folder / "nowhere")),
                 Applied.UNREACHABLE,
                 "No such file or directory",
                 None,
             ),
             Mistake(
                 "a directory that Traefik does not watch",
-                self._gateway("elsewhere", directory=str(unwatched)),
+                self.gateway("elsewhere", directory=str(unwatched)),
                 Applied.UNCONFIRMED,
                 "does its file provider read",
                 None,
             ),
             Mistake(
                 "somebody else's file under our name",
-                self._gateway("edge", directory=str(strangers)),
+                self.gateway("edge", directory=str(strangers)),
                 Applied.REFUSED,
                 "was not written by Turnout",
                 None,
@@ -122,7 +132,7 @@ class TraefikStage:
 
     async def tamper(self, candidate_bp: int) -> bool:
         """Edit our file."""
-        path = self._directory / "turnout-edge.yml"
+        path = self.directory / "turnout-edge.yml"
         config = yaml.safe_load(path.read_text())
         for service in config["http"]["services"].values():
             for at, share in enumerate(service.get("weighted", {}).get("services", ())):
