@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from adapters.port import ALL_STABLE
 from controller.analysis.verdict import Verdict
-from controller.rollout.state import Phase, State
+from controller.rollout.state import RESTING, Phase, State
 
 
 def goes_back(before: State, after: State) -> bool:
-    """Whether a change only takes traffic, or trust, away from the candidate: that is never held up by a disk."""
+    """Whether a change only takes traffic, or trust, away from the candidate, or says that this is done: that is never
+    held up by a disk.
+    """
+    if _is_back(before, after):
+        return True
     if after.phase is Phase.ROLLING_BACK or (
         after.phase is Phase.ROLLED_BACK and before.phase is not Phase.ROLLED_BACK
     ):
@@ -17,6 +24,14 @@ def goes_back(before: State, after: State) -> bool:
         after.split.candidate_bp <= before.split.candidate_bp and after.split.mirror_bp <= before.split.mirror_bp
     )
     return returned or (after.stable == before.stable and (lowered or _doubts(before, after)))
+
+
+def _is_back(before: State, after: State) -> bool:
+    """Whether nothing has come but a gateway's word that it sends everything to stable. A restart asks it again anyway;
+    while the disk is full, an operator would be told that a rollback had not been confirmed.
+    """
+    at_rest = after.phase in RESTING and after.split == ALL_STABLE
+    return at_rest and after != before and after == replace(before, confirmed=after.confirmed)
 
 
 def _doubts(before: State, after: State) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.port import ALL_STABLE, GatewayError, Split
+from adapters.port import ALL_STABLE, Applied, GatewayError, Split
 from controller.errors import UnavailableError
 from controller.journal.errors import JournalError
 from controller.rollout import events as e
@@ -66,6 +66,7 @@ class TestFullDisk:
             assert state.split == ALL_STABLE
             await until(lambda: edge.shares[-1] == 0.0, within_s=0.1)
             assert "RollbackAsked" not in stage.journal.events
+            await until(lambda: driver.state.all_confirmed, within_s=0.1)
             stage.journal.trouble = None
             await until(lambda: "RollbackAsked" in stage.journal.events)
             late = next(record for record in stage.journal.records if record.body.get("event") == "RollbackAsked")
@@ -85,8 +86,18 @@ class TestFullDisk:
             assert (await set_split(driver, 50)).split == Split(5000)
 
     async def test_what_the_world_said_meanwhile_is_not_lost(self, stage, edge):
-        async with stage.driving() as driver:
+        async with stage.driving(guided_profile()) as driver:
+            await guided(driver, edge, 10)
+            asked = asyncio.Event()
+
+            async def answer():
+                await asked.wait()
+                return Applied.CONFIRMED
+
+            edge.answers.append(answer)
+            await set_split(driver, 50)
             stage.journal.full()
+            asked.set()
             await passes(3.0)
             assert not driver.state.all_confirmed
             stage.journal.trouble = None

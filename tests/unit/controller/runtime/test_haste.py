@@ -22,6 +22,10 @@ BACK = {
     "its end": (RETURNING, RETURNED),
     "a share lowered by hand": (GUIDED, replace(GUIDED, split=Split(1000))),
     "a share taken away by hand": (GUIDED, replace(GUIDED, split=ALL_STABLE)),
+    "a confirmation that everything is stable's again": (
+        replace(GUIDED, split=ALL_STABLE),
+        replace(GUIDED, split=ALL_STABLE, confirmed=frozenset({"edge"})),
+    ),
     "less to mirror": (replace(GUIDED, split=Split(0, 500)), replace(GUIDED, split=Split(0, 100))),
     "an undone promotion": (PROMOTED, replace(PROMOTED, stable=OLD, previous=None, phase=Phase.ROLLING_BACK)),
     "one undone at rest": (
@@ -53,6 +57,7 @@ FORWARD = {
     ),
     "the end of the time to return": (PROMOTED, replace(PROMOTED, previous=None)),
     "anything after a rollback": (RETURNED, replace(RETURNED, drain_deadline_s=1.0)),
+    "a confirmation of a share by hand": (GUIDED, replace(GUIDED, confirmed=frozenset({"edge"}))),
     "a confirmation": (SERVED, replace(SERVED, confirmed=frozenset({"edge"}))),
 }
 
