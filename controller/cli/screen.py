@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from controller.cli.console import UNKNOWN, fraction, lasting, plain, styled, table
+from controller.cli.console import UNKNOWN, fraction, lasting, percent, plain, styled, table
 from controller.cli.picture import Agent, Build, Finding, Gateway, Link, News, Stop
 
 BAR_COLUMNS = 20
@@ -162,7 +162,7 @@ def _observed(link: Link) -> str:
     seen = link.observed
     if seen is None or seen.candidate_percent is None:
         return UNKNOWN
-    return f"{seen.candidate_percent:g} % of {seen.requests}"
+    return f"{percent(seen.candidate_percent)} of {seen.requests}"
 
 
 def _findings(findings: Iterable[Finding]) -> RenderableType:

@@ -148,7 +148,7 @@ def link(gateway: str = "edge", **changes: Any) -> dict[str, Any]:
         "confirmed": SHARE,
         "up_to_date": True,
         "receipt": {"outcome": "confirmed", "detail": "", "took_s": 0.012, "split": SHARE},
-        "observed": {"requests": 1200, "candidate_percent": 9.83},
+        "observed": {"requests": 1200, "candidate_percent": 9.8333},
         "in_flight": {"1.2.3": 40, "1.3.0": 4},
         **changes,
     }
