@@ -25,6 +25,15 @@ NGINX_PACKAGES = ("nginx", "libnginx-mod-http-lua", "lua-resty-core", "lua-resty
 LUA_MODULE = Path("/usr/lib/nginx/modules/ngx_http_lua_module.so")
 
 
+NOT_INSTALLABLE: Mapping[str, str] = MappingProxyType(
+    {
+        "kong": "it comes neither from PyPI nor from Debian. Its tests run against a checked simulator.",
+        "nginx-plus": "it is a commercial program. Its tests run against a simulator of its published API.",
+    }
+)
+"""Gateways that Turnout controls, and that the demo cannot have; why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Addresses:
     """Where this run's things are; every port is on 127.0.0.1.
@@ -57,6 +66,10 @@ class Gateway:
 
 def known(kind: str) -> Gateway:
     """The gateway of this kind. Raises InvalidError."""
+    if kind in NOT_INSTALLABLE:
+        raise InvalidError(
+            f"The demo cannot start {kind}: {NOT_INSTALLABLE[kind]}", remedy=f"It has {', '.join(GATEWAYS)}."
+        )
     if kind not in GATEWAYS:
         raise InvalidError(f"The demo has no gateway {kind!r}.", remedy=f"It has {', '.join(GATEWAYS)}.")
     return GATEWAYS[kind]

@@ -15,6 +15,12 @@ from controller.errors import InvalidError, NotFoundError
 ADDRESSES = Addresses(port=10001, xds_port=18001)
 
 
+@pytest.mark.parametrize("kind", ["kong", "nginx-plus"])
+def test_a_gateway_that_cannot_be_installed_is_said_to_be_one(kind):
+    with pytest.raises(InvalidError, match=f"cannot start {kind}: .*simulator"):
+        known(kind)
+
+
 def test_an_unknown_gateway_is_refused():
     with pytest.raises(InvalidError, match="It has envoy"):
         known("apache")
