@@ -74,6 +74,7 @@ class OpenRestyStage:
             await self.program.stop()
 
     async def kill(self) -> None:
+        self.program.signal(signal.SIGSTOP)  # or it would start a worker that outlives it
         for worker in self.workers:
             os.kill(worker, signal.SIGKILL)
         await self.program.kill()
