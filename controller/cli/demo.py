@@ -7,11 +7,22 @@ import click
 from controller.cli.options import with_output
 
 
+class _Startable(click.Choice[str]):
+    """Gateways that the demo starts; of those that it never can, it says why."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from controller.demo.gateway import NOT_INSTALLABLE  # noqa: PLC0415 - `turnout --help` needs no gateway
+
+        if value in NOT_INSTALLABLE:
+            self.fail(f"the demo cannot start {value}: {NOT_INSTALLABLE[value]}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command()
 @click.option("--seed", type=int, default=1, show_default=True, help="Where the demo's chance begins.")
 @click.option(
     "--gateway",
-    type=click.Choice(["envoy", "openresty"]),
+    type=_Startable(["envoy", "openresty", "traefik"]),
     default="envoy",
     show_default=True,
     help="Which gateway to start.",

@@ -18,3 +18,11 @@ def test_the_demos_outcome_is_the_exit_code(turnout, monkeypatch, code):
 
 def test_a_gateway_that_it_cannot_start_is_wrong_usage(turnout):
     assert turnout("demo", "--gateway", "nginx").exit_code == 2
+
+
+@pytest.mark.parametrize("kind", ["kong", "nginx-plus"])
+def test_a_gateway_that_cannot_be_installed_is_refused_with_the_reason(turnout, kind):
+    refused = turnout("demo", "--gateway", kind)
+    assert refused.exit_code == 2
+    assert f"cannot start {kind}" in refused.stderr
+    assert "simulator" in refused.stderr
