@@ -61,6 +61,22 @@ class Ledger:
         settled_on: the set that it has been brought to as far as possible; None when that has to be looked at.
     """
 
+    __slots__ = (
+        "_refused",
+        "_sends",
+        "accepted",
+        "again",
+        "held",
+        "nonce_sent",
+        "outstanding",
+        "refusal",
+        "settled_on",
+        "subscription",
+        "type",
+        "version_accepted",
+        "version_sent",
+    )
+
     def __init__(self, type_: ResourceType) -> None:
         self.type = type_
         self.subscription: Subscription | None = None

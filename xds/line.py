@@ -28,6 +28,8 @@ class Line:
         fault: why the subscriber was not listened to any longer; None when it closed, or was stopped.
     """
 
+    __slots__ = ("_bucket", "_ended", "_last", "_now_s", "_read", "_sleeping", "_write", "fault")
+
     def __init__(
         self,
         read: Callable[[], Awaitable[object]],
@@ -63,9 +65,17 @@ class Line:
                 MalformedRequestError.
             pull: returns what is to be sent next; None when there is nothing until something happens.
         """
+        loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as tasks:
             reader = tasks.create_task(self._take_in(receive))
-            await self._give_out(pull)
+            while not self._ended:
+                data = pull()
+                if data is not None:
+                    await self._write(data)
+                else:
+                    # A future of its own: an `asyncio.Event` costs a good deal more, per push and stream.
+                    self._sleeping = loop.create_future()
+                    await self._sleeping
             reader.cancel()
 
     async def _take_in(self, receive: Callable[[bytes, float], bool]) -> None:
@@ -84,17 +94,6 @@ class Line:
             if is_due:
                 self.wake()
         self.end()
-
-    async def _give_out(self, pull: Callable[[], bytes | None]) -> None:
-        loop = asyncio.get_running_loop()
-        while not self._ended:
-            data = pull()
-            if data is not None:
-                await self._write(data)
-            else:
-                # A future of its own: an `asyncio.Event` costs a good deal more, per push and stream.
-                self._sleeping = loop.create_future()
-                await self._sleeping
 
 
 class Wave:

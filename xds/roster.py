@@ -89,6 +89,8 @@ class Confirmation:
 class Member:
     """One stream of a node, as the roster sees it."""
 
+    __slots__ = ("confirmed_generation", "describe", "group", "node_id", "since_s", "standing")
+
     def __init__(self, node_id: str, group: str, since_s: float) -> None:
         self.node_id = node_id
         self.group = group

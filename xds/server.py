@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
@@ -181,8 +182,10 @@ class XdsServer:
     def _handlers(self) -> "tuple[grpc.GenericRpcHandler[bytes, bytes], ...]":
         # Without serializers gRPC hands over bytes as they are.
         discovery = {
-            "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(self._stream_aggregated_resources),
-            "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(self._delta_aggregated_resources),
+            "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(
+                partial(self._discovery, Mode.STATE_OF_THE_WORLD)
+            ),
+            "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(partial(self._discovery, Mode.DELTA)),
         }
         load_reporting = {"StreamLoadStats": grpc.stream_stream_rpc_method_handler(self._stream_load_stats)}
         access_logs = {"StreamAccessLogs": grpc.stream_unary_rpc_method_handler(self._stream_access_logs)}
@@ -197,13 +200,7 @@ class XdsServer:
             grpc.method_handlers_generic_handler("envoy.service.status.v3.ClientStatusDiscoveryService", status),
         )
 
-    async def _stream_aggregated_resources(self, _requests: AsyncIterator[bytes], context: Context) -> None:
-        await self._discovery(Mode.STATE_OF_THE_WORLD, context)
-
-    async def _delta_aggregated_resources(self, _requests: AsyncIterator[bytes], context: Context) -> None:
-        await self._discovery(Mode.DELTA, context)
-
-    async def _discovery(self, mode: Mode, context: Context) -> None:
+    async def _discovery(self, mode: Mode, _requests: AsyncIterator[bytes], context: Context) -> None:
         stream = AdsStream(mode, self.cache, self._roster, self._meter)
         joined: list[Group] = []
 

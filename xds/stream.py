@@ -70,6 +70,19 @@ class AdsStream:
         unknown_types: type URLs that it asked for and that nobody serves, the first few.
     """
 
+    __slots__ = (
+        "_cache",
+        "_ledgers",
+        "_member",
+        "_meter",
+        "_rests_at",
+        "_roster",
+        "group",
+        "mode",
+        "node",
+        "unknown_types",
+    )
+
     def __init__(self, mode: Mode, cache: Cache, roster: Roster, meter: Meter) -> None:
         self.mode = mode
         self.node: Node | None = None
@@ -160,11 +173,12 @@ class AdsStream:
 
         This is asked several times per push and stream, and mostly the answer is that it was just asked.
         """
-        group = self.group
-        if group is None or group.snapshot is None or self._rests_at == group.generation:
+        group, member = self.group, self._member
+        if group is None or member is None or group.snapshot is None or self._rests_at == group.generation:
             return None
-        waits, released = False, True
         sets = group.snapshot.sets
+        waits = refused = False
+        released = True
         while released:
             released = False
             for type_, ledger in self._ledgers.items():
@@ -175,9 +189,11 @@ class AdsStream:
                     if not delivery.is_empty:
                         return ledger, delivery, group
                     released |= ledger.settle(delivery)
-        assert self._member is not None, "who has a group is a member of it"
-        self._roster.update(self._member, self._standing(group, waits=waits))
+                if ledger.refusal is not None:
+                    refused = True
         self._rests_at = group.generation
+        if refused or member.standing.refusals or not waits:
+            self._roster.update(member, self._standing(group))
         return None
 
     def _deliver(self, ledger: Ledger, target: ResourceSet, group: Group) -> Delivery:
@@ -249,16 +265,20 @@ class AdsStream:
         self._meter.pushed(group.name, ledger.type.label, len(data))
         return data
 
-    def _standing(self, group: Group, *, waits: bool) -> Standing:
+    def _standing(self, group: Group) -> Standing:
         assert group.snapshot is not None, "standing is towards a snapshot"
         refusals: tuple[Refusal, ...] = ()
-        confirmed, sets = not waits, group.snapshot.sets
+        confirmed, sets = True, group.snapshot.sets
         for type_, ledger in self._ledgers.items():
             if ledger.refusal is not None:
                 refusals += (ledger.refusal,)
                 confirmed = False
             elif confirmed:
-                confirmed = ledger.settled_on is sets[type_] and self._asked_for_all(ledger, group)
+                confirmed = (
+                    ledger.outstanding is None
+                    and ledger.settled_on is sets[type_]
+                    and self._asked_for_all(ledger, group)
+                )
         return Standing(group.generation, confirmed, refusals)
 
     def _asked_for_all(self, ledger: Ledger, group: Group) -> bool:

@@ -10,6 +10,7 @@ import click
 from controller.cli.failure import refused
 from controller.cli.options import ADDRESS, STATE_DIR_DEFAULT
 from controller.errors import TurnoutError
+from controller.garbage import collect_seldom
 from controller.settings.problem import SettingsError
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def run(
         http_tls=_tls("http", http_cert, http_key),
         xds_tls=_tls("xds", xds_cert, xds_key, xds_client_ca),
     )
+    collect_seldom()
     try:
         serve(options)
     except TurnoutError as error:

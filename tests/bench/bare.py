@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from xds.server import _options, Limits
+from xds.server import Limits, _options
 
 EOF = grpc.aio.EOF  # type: ignore[attr-defined]  # grpc-stubs leaves it out
 

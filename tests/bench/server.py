@@ -1,4 +1,6 @@
-"""A server to measure, in a process of its own: ``python -m tests.bench.server turnout|bare HOSTS``.
+"""A server to measure, in a process of its own: ``python -m tests.bench.server turnout|shared|bare HOSTS``.
+
+With ``shared``, all agents have one host. The floor gets the interpreter's settings of the real program, too.
 
 Prints its port; then reads a command per line and answers each with one line of JSON.
 """
@@ -7,40 +9,50 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import json
 import sys
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 import uvloop
 
 from adapters.envoy.gateway import EnvoyGateway, EnvoyOptions
 from adapters.port import Assignment, Route, Split, Version
+from controller.garbage import collect_seldom
 from tests.bench.bare import BareServer
 from tests.bench.wire import GROUP
+from xds import wire_pb2 as wire
 from xds.counters import Counters
+from xds.envelope import CONTROL_PLANE
 from xds.server import XdsServer
 from xds.snapshot import ResourceType
 
+TURNS = itertools.count()
+"""No push is the same as the one before."""
 
-@dataclass(slots=True)
+
 class FirstPush(Counters):
-    """A meter that also knows when the first response went out."""
+    """A meter that also knows when the first response went out; only that one is slower for it."""
 
-    first_s: float = 0.0
-    reports: int = field(default=0)
+    first_s = 0.0
 
-    def pushed(self, group: str, type_: str, size_bytes: int) -> None:
-        self.first_s = self.first_s or time.perf_counter()
-        super(FirstPush, self).pushed(group, type_, size_bytes)  # noqa: UP008 - slots make a new class
+    def expect(self) -> None:
+        """From now on, the next response is the first."""
+        self.pushed = self._first  # type: ignore[method-assign]  # until the first has come
+
+    def _first(self, group: str, type_: str, size_bytes: int) -> None:
+        self.first_s = time.perf_counter()
+        del self.pushed
+        self.pushed(group, type_, size_bytes)
 
 
-def assignment(number: int, candidate_bp: int) -> Assignment:
-    """One of many agents: its own host, two versions."""
+def assignment(number: int, candidate_bp: int, *, shared: bool = False) -> Assignment:
+    """One of many agents, with two versions: at its own host, or below its own prefix of the one host."""
+    apart = Route(hosts=(f"agent-{number}.example.com",))
     return Assignment(
         f"agent-{number}",
-        Route(hosts=(f"agent-{number}.example.com",)),
+        Route(hosts=("agents.example.com",), path_prefix=f"/agent-{number}") if shared else apart,
         Version("1.0.0", ("127.0.0.1:3000",)),
         Version("1.1.0", ("127.0.0.1:3001",)),
         Split(candidate_bp),
@@ -50,26 +62,33 @@ def assignment(number: int, candidate_bp: int) -> Assignment:
 class Turnout:
     """The adapter and the xDS server, as the controller uses them."""
 
-    def __init__(self, hosts: int) -> None:
+    def __init__(self, hosts: int, *, shared: bool = False) -> None:
         self.hosts = hosts
+        self.shared = shared
         self.meter = FirstPush()
+        self.reports = 0
         self.server = XdsServer("127.0.0.1:0", meter=self.meter, on_load_report=self._report)
         self.gateway = EnvoyGateway(GROUP, EnvoyOptions("127.0.0.1:10000"), self.server)
 
     def _report(self, report: Any) -> None:
-        self.meter.reports += 1
+        self.reports += 1
         self.gateway.take_report(report)
 
     async def start(self) -> int:
-        await self.gateway.start([assignment(number, 100) for number in range(self.hosts)])
+        await self.offer(100)
         await self.server.start()
         return self.server.port
 
+    async def offer(self, candidate_bp: int) -> None:
+        """Have all agents at once, at this share."""
+        agents = [assignment(number, candidate_bp, shared=self.shared) for number in range(self.hosts)]
+        await self.gateway.start(agents)
+
     async def push(self, turn: int) -> float:
         """One changed split, to everybody; how long until its first byte went out, in seconds."""
-        self.meter.first_s = 0.0
+        self.meter.expect()
         began_s = time.perf_counter()
-        receipt = await self.gateway.apply(assignment(0, 1000 + turn % 1000), timeout_s=60)
+        receipt = await self.gateway.apply(assignment(0, 1000 + turn % 1000, shared=self.shared), timeout_s=60)
         assert receipt.outcome == "confirmed", receipt
         return self.meter.first_s - began_s
 
@@ -82,10 +101,6 @@ class Turnout:
         snapshot = self.server.cache.snapshot(GROUP)
         assert snapshot is not None
         return snapshot.sets[ResourceType.ROUTES].resources[GROUP].body
-
-    @property
-    def reports(self) -> int:
-        return self.meter.reports
 
 
 class Bare:
@@ -116,14 +131,13 @@ class Bare:
 
 async def response_bytes(hosts: int) -> list[bytes]:
     """Two responses of the size that Turnout sends, encoded beforehand."""
-    from xds import wire_pb2 as wire
-
     turnout, responses = Turnout(hosts), []
     for turn in range(2):
-        await turnout.gateway.start([assignment(number, 100 + turn) for number in range(hosts)])
+        await turnout.offer(100 + turn)
         response = wire.DiscoveryResponse(
             version_info="0123456789abcdef", type_url=ResourceType.ROUTES.url, nonce=f"{turn}.rds.0"
         )
+        response.control_plane.identifier = CONTROL_PLANE
         response.resources.add(type_url=ResourceType.ROUTES.url, value=turnout.payload())
         responses.append(response.SerializeToString())
     return responses
@@ -134,7 +148,7 @@ async def command(server: Turnout | Bare, line: str) -> dict[str, float]:
     verb, _, number = line.partition(" ")
     gc.collect()
     cpu_s, wall_s = time.process_time(), time.perf_counter()
-    firsts = [await server.push(turn) for turn in range(int(number))] if verb == "push" else []
+    firsts = [await server.push(next(TURNS)) for _ in range(int(number))] if verb == "push" else []
     return {
         "wall_s": time.perf_counter() - wall_s,
         "cpu_s": time.process_time() - cpu_s,
@@ -153,8 +167,10 @@ def resident_kb() -> int:
 
 async def main(kind: str, hosts: int) -> None:
     """Serve until standard input ends."""
-    server = {"turnout": Turnout, "bare": Bare}[kind](hosts)
-    print(await server.start(), flush=True)
+    server = Bare(hosts) if kind == "bare" else Turnout(hosts, shared=kind == "shared")
+    port = await server.start()
+    collect_seldom()
+    print(port, flush=True)
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := (await reader.readline()).decode().strip():
