@@ -7,11 +7,14 @@ import http.server
 import json
 import os
 import re
+import socket
+import ssl
 import subprocess
 import sys
 import threading
 
 import pytest
+import trustme
 import yaml
 
 from controller.settings.loading import loads
@@ -181,8 +184,10 @@ def test_ci_can_be_run():
     subprocess.run(["bash", "-n", ROOT / ".ci/run"], check=True)
 
 
-@pytest.mark.parametrize(("path", "exit_code"), [("/healthz", 0), ("/gone", 1)])
-def test_the_probe_tells_life_from_trouble(path, exit_code):
+@pytest.fixture
+def probed():
+    """A controller's door, for the time of a test."""
+
     class Health(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200 if self.path == "/healthz" else 404)
@@ -193,19 +198,39 @@ def test_the_probe_tells_life_from_trouble(path, exit_code):
     with http.server.HTTPServer(("127.0.0.1", 0), Health) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        answered = _probe(f"127.0.0.1:{server.server_port}", path)
+        yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.mark.parametrize(("path", "exit_code"), [("/healthz", 0), ("/gone", 1)])
+def test_the_probe_tells_life_from_trouble(probed, path, exit_code):
+    answered = _probe(f"127.0.0.1:{probed.server_port}", path)
     assert answered.returncode == exit_code, f"the health check is wrong about {path}: {answered.stderr}"
-    refused = _probe(f"127.0.0.1:{server.server_port}", path)
+
+
+def test_the_probe_tells_what_it_could_not_reach():
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    refused = _probe(f"127.0.0.1:{port}", "/healthz")
     assert refused.returncode == 1, "a dead controller would be called healthy"
-    assert str(server.server_port) in refused.stderr, "nobody would know what was probed"
+    assert str(port) in refused.stderr, "nobody would know what was probed"
 
 
-def _probe(address, path):
+def test_the_probe_asks_over_tls_where_that_is_served(probed, tmp_path):
+    certificate = trustme.CA().issue_cert("turnout.example")
+    certificate.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "both.pem")
+    probed.socket = context.wrap_socket(probed.socket, server_side=True)
+    answered = _probe(f"127.0.0.1:{probed.server_port}", "/healthz", TURNOUT_HTTP_CERT=str(tmp_path / "both.pem"))
+    assert answered.returncode == 0, f"a healthy controller would be restarted for ever: {answered.stderr}"
+
+
+def _probe(address, path, **environment):
     return subprocess.run(
         [sys.executable, ROOT / "deploy/probe.py", path],
-        env={"TURNOUT_HTTP": address},
+        env={"TURNOUT_HTTP": address, **environment},
         capture_output=True,
         text=True,
         check=False,
