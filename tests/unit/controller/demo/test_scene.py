@@ -19,6 +19,14 @@ def test_the_controller_takes_the_settings_as_they_are_meant(tmp_path):
     assert agent.indicators() == ("task_failed",), "Envoy would not report how tasks went"
 
 
+def test_a_gateway_that_sees_no_outcomes_is_not_asked_for_them(tmp_path):
+    config = tmp_path / "turnout.yaml"
+    config.write_text(scene.settings(known("traefik").spec(Addresses(1, 0, 2, tmp_path)), PORTS, sees_outcomes=False))
+    agent = load(config).agents[scene.AGENT]
+    assert agent.indicators() == (), "no candidate would ever pass"
+    assert [objective.name for objective in agent.spec.objectives] == ["errors", "regression"]
+
+
 def test_only_the_bad_version_has_a_fault():
     breaks_at = scene.cast(1).breaks_at
     assert list(breaks_at) == list(PORTS)
