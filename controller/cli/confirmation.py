@@ -10,7 +10,7 @@ from typing import Any
 from controller.cli.connection import Connection, segment
 from controller.cli.console import console, plain, styled
 from controller.cli.failure import Exit, Failure, unconfirmed
-from controller.cli.picture import Agent, Share, read
+from controller.cli.picture import Agent, Link, Share, read
 
 LOOK_EVERY_S = 0.2
 
@@ -45,13 +45,16 @@ async def until_confirmed(connection: Connection, answer: Any, timeout_s: float)
 
 def missing(agent: Agent) -> str:
     """Who has not confirmed yet, in the gateways' own words."""
-    waiting = [link for link in agent.gateways if not link.up_to_date]
-    said = {link.gateway: link.receipt for link in waiting}
-    told = [
-        f"{gateway} ({receipt.outcome}{': ' + receipt.detail if receipt.detail else ''})" if receipt else gateway
-        for gateway, receipt in said.items()
-    ]
+    told = [f"{link.gateway} ({_answer(link, agent.wanted)})" for link in agent.gateways if not link.up_to_date]
     return plain(f"waiting for {', '.join(told) or 'a gateway'}")
+
+
+def _answer(link: Link, wanted: Share) -> str:
+    """What a gateway says to what is wanted. An earlier split that it confirmed is no answer to that."""
+    receipt = link.receipt
+    if receipt is None or receipt.split != wanted or receipt.outcome == "confirmed":
+        return "no answer yet"
+    return f"{receipt.outcome}: {receipt.detail}" if receipt.detail else receipt.outcome
 
 
 def _still_wanted(agent: Agent, wanted: Share) -> None:

@@ -67,4 +67,10 @@ def test_a_rollback_is_waited_for_though_a_gateway_refuses_because_it_is_asked_a
 
 def test_who_is_missing_is_said_in_the_gateways_words_made_plain():
     told = read(Agent, agent(gateways=[behind(detail="\x1b[2J"), link("edge-3", up_to_date=False, receipt=None)]))
-    assert missing(told) == "waiting for edge (unreachable: \\x1b[2J), edge-3"
+    assert missing(told) == "waiting for edge (unreachable: \\x1b[2J), edge-3 (no answer yet)"
+
+
+def test_an_earlier_split_that_was_confirmed_is_no_answer_to_this_one():
+    nothing = {"stable_percent": 100.0, "candidate_percent": 0.0, "mirror_percent": 0.0}
+    told = read(Agent, agent(wanted=nothing, gateways=[link(up_to_date=False)]))
+    assert missing(told) == "waiting for edge (no answer yet)", "who rolls back would read that it is confirmed"
