@@ -89,8 +89,8 @@ class IndicatorSpec(Shape):
     `indicator: {metric: error}`."""
     latency_over_s: Annotated[float, duration("1ms", "1h")] | None = None
     """An answer that takes longer than this to begin is bad: counted from the whole request to the answer's headers,
-    because agents stream. Every gateway of the agent must report latency per version, and of this release only Envoy
-    does (docs/gateways/envoy.md): an objective without data would never let a rollout pass."""
+    because agents stream. Every gateway of the agent must report latency per version (its page under docs/gateways
+    says whether it does): an objective without data would never let a rollout pass."""
 
     prometheus: PrometheusSpec | None = None
     """What a Prometheus counts of each version (docs/metrics-sources.md)."""
