@@ -31,14 +31,13 @@ class ResourceType(Enum):
     __hash__ = object.__hash__
 
     def __init__(self, label: str, url: str) -> None:
-        """Keep the short name that metrics and nonces use, and the type URL."""
+        """Keep the short name that metrics and nonces use, and the type URL.
+
+        `full_state` says whether a state-of-the-world response is the whole set, so that absence from it is removal.
+        """
         self.label = label
         self.url = url
-
-    @property
-    def full_state(self) -> bool:
-        """Whether a state-of-the-world response is the whole set, so that absence from it is removal."""
-        return self in {ResourceType.CLUSTER, ResourceType.LISTENER}
+        self.full_state = label in {"cds", "lds"}
 
 
 Reference = tuple[ResourceType, str]
