@@ -1,0 +1,127 @@
+"""What the Runtime API answers, as values. Pure; an answer of another shape raises ValueError."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_ANSWERED = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
+_UNANSWERED = ("econ", "eresp")
+_SESSION = re.compile(r"^(0x[0-9a-f]+): .* be=(\S+) srv=(\S+) ", re.MULTILINE)
+_WORKER = re.compile(r"^(\d+)\s+worker\s", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One server of a backend, from ``show stat``.
+
+    Attributes:
+        address: ``host:port``, as an endpoint is written.
+        weight: as set by configuration or command, 0 to 256.
+        state: ``ready``, ``drain`` or ``maint``: what people decide, not what checks say.
+        requests, errors: since this process began: answers and failures to get one; 5xx and those failures.
+    """
+
+    backend: str
+    name: str
+    id: int
+    address: str
+    weight: int
+    state: str
+    in_flight: int
+    requests: int
+    errors: int
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it can be given another address: out of service, with nothing in flight."""
+        return self.state == "maint" and self.in_flight == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Who answers, from ``show info``."""
+
+    version: str
+    pid: int
+
+
+def servers(answer: str) -> tuple[Server, ...]:
+    """``show stat <backend> 4 -1``."""
+    if not answer.startswith("# pxname,"):
+        raise ValueError(f"not a table of servers: {answer[:80]!r}")
+    return tuple(_server(row) for row in csv.DictReader(answer.removeprefix("# ").splitlines()))
+
+
+def _server(row: dict[str, str]) -> Server:
+    try:
+        failed = sum(_count(row[column]) for column in _UNANSWERED)
+        return Server(
+            backend=row["pxname"],
+            name=row["svname"],
+            id=int(row["sid"]),
+            address=row["addr"],
+            weight=int(row["uweight"]),
+            state=_state(row["status"]),
+            in_flight=_count(row["scur"]),
+            requests=sum(_count(row[column]) for column in _ANSWERED) + failed,
+            errors=_count(row["hrsp_5xx"]) + failed,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"a row of servers has no {error}; HAProxy 2.5 or newer is needed") from error
+
+
+def _count(text: str) -> int:
+    return int(text) if text else 0
+
+
+def _state(status: str) -> str:
+    for word in ("maint", "drain"):
+        if status.lower().startswith(word):
+            return word
+    return "ready"
+
+
+def info(answer: str) -> Process:
+    """``show info``."""
+    fields = dict(line.split(": ", 1) for line in answer.splitlines() if ": " in line)
+    try:
+        return Process(fields["Version"], int(fields["Pid"]))
+    except KeyError as error:
+        raise ValueError(f"HAProxy does not say its {error}") from error
+
+
+def entries(answer: str) -> dict[str, str]:
+    """``show map <file>``: keys and values. Of several equal keys HAProxy uses the first."""
+    found: dict[str, str] = {}
+    for line in answer.splitlines():
+        parts = line.split(maxsplit=2)
+        if len(parts) >= 2:
+            found.setdefault(parts[1], parts[2] if len(parts) == 3 else "")
+    return found
+
+
+def share_bp(value: str | None) -> int | None:
+    """A map's value as basis points; no entry is 0, as the configuration says; None when it is not one."""
+    if value is None:
+        return 0
+    return int(value) if value.isascii() and value.isdigit() and int(value) <= 10_000 else None
+
+
+def old_workers(answer: str) -> tuple[int, ...]:
+    """``show proc`` on the master's socket: processes that only finish what they have."""
+    _, _, old = answer.partition("# old workers")
+    return tuple(int(pid) for pid in _WORKER.findall(old.partition("# programs")[0]))
+
+
+def sessions(answer: str) -> Iterator[tuple[str, str, str]]:
+    """``show sess``: (id, backend, server)."""
+    for found in _SESSION.finditer(answer):
+        yield found[1], found[2], found[3]
+
+
+def tables(answer: str) -> frozenset[str]:
+    """``show table``: names of stick tables."""
+    return frozenset(re.findall(r"^# table: ([^,\s]+),", answer, re.MULTILINE))
