@@ -196,11 +196,18 @@ class Receipt:
 
 
 class Proof(StrEnum):
-    """What ``verify`` found when it read the gateway back. Never a bool that may be None."""
+    """What ``verify`` found when it read the gateway back. Never a bool that may be None.
+
+    RESET and DRIFTED both say that something else stands there than was applied and confirmed. RESET: the gateway began
+    again (another process, another epoch, its own file read anew), and what was applied went with that; it is applied
+    again at once. DRIFTED: it has been up all the time, so somebody has changed it. An adapter that cannot tell says
+    RESET where what stands there is what the gateway starts with, and DRIFTED where it is not.
+    """
 
     APPLIED = "applied"
     PENDING = "pending"
     DRIFTED = "drifted"
+    RESET = "reset"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
     UNPROVABLE = "unprovable"

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from adapters.port import host_port
 
+LOOKUP_TIMEOUT_S = 3.0
 LOOKUPS_MAX = 16
 """At one time, of one agent."""
 
@@ -18,16 +19,24 @@ Resolve = Callable[[str, int], Awaitable[tuple[str, ...]]]
 
 async def look_up(host: str, port: int) -> tuple[str, ...]:
     """Ask the system's resolver. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    async with asyncio.timeout(LOOKUP_TIMEOUT_S):
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return tuple(sorted({_peer(str(address[0]), port) for *_, address in found}))
 
 
 async def addresses_of(
-    endpoints: Iterable[str], resolve: Resolve, known: dict[str, tuple[str, ...]]
+    endpoints: Iterable[str], resolve: Resolve, known: dict[str, tuple[str, ...]], *, again: bool
 ) -> dict[str, tuple[str, ...]]:
-    """What every endpoint resolves to now.
+    """What every endpoint resolves to.
 
-    A name that resolves no longer keeps what it had in ``known``; one that never did is absent.
+    Args:
+        endpoints: ``host:port`` each.
+        resolve: looks a name up.
+        known: what they resolved to before.
+        again: look up those that are known as well. A change of the split does not: a rollback waits for no resolver.
+
+    Returns:
+        Their addresses. A name that resolves no longer keeps what it had; one that never did is absent.
     """
     turns = asyncio.Semaphore(LOOKUPS_MAX)
 
@@ -35,6 +44,8 @@ async def addresses_of(
         host, port = host_port(endpoint)
         if _is_address(host):
             return endpoint, (_peer(host, port),)
+        if endpoint in known and not again:
+            return endpoint, known[endpoint]
         async with turns:
             try:
                 return endpoint, await resolve(host, port)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isfinite
 from typing import Any
 
-from adapters.port import Assignment, Tally, Version, latency_over
+from adapters.port import ALL_STABLE, Assignment, Tally, Version, latency_over
 
 Document = dict[str, Any]
 Addresses = Mapping[str, tuple[str, ...]]
@@ -20,15 +21,31 @@ class DocumentError(ValueError):
     """An assignment that this gateway cannot carry out; the message is for people."""
 
 
+class AddressError(DocumentError):
+    """A version has no address, or too many: that may pass."""
+
+
+def served(assignment: Assignment, addresses: Addresses) -> tuple[Assignment, str]:
+    """The assignment without a candidate that cannot be served, where nothing is to go there; and why it cannot.
+
+    The way back must not be refused because of the version that it leaves.
+    """
+    candidate = assignment.candidate
+    if candidate is None or assignment.split != ALL_STABLE:
+        return assignment, ""
+    try:
+        _version(candidate, addresses)
+    except DocumentError as error:
+        return replace(assignment, candidate=None, draining=(*assignment.draining, candidate)), str(error)
+    return assignment, ""
+
+
 def document(assignment: Assignment, addresses: Addresses) -> Document:
     """The assignment as one JSON object. What is empty is left out, because Lua knows no empty list.
 
     Raises:
         DocumentError: nginx cannot do that.
     """
-    versions = (assignment.stable, *((assignment.candidate,) if assignment.candidate else ()))
-    if spoken := [version.name for version in versions if version.http2]:
-        raise DocumentError(f"nginx speaks no HTTP/2 to agents, and {' and '.join(spoken)} wants it")
     if assignment.split.mirror_bp:
         raise DocumentError("it cannot copy requests to a candidate")
     sticky = assignment.stickiness
@@ -58,9 +75,11 @@ def document(assignment: Assignment, addresses: Addresses) -> Document:
 
 
 def _version(version: Version, addresses: Addresses) -> Document:
+    if version.http2:
+        raise DocumentError(f"nginx speaks no HTTP/2 to agents, and {version.name} wants it")
     peers = [peer for endpoint in version.endpoints for peer in addresses.get(endpoint, ())]
     if not 0 < len(peers) <= ITEMS_MAX:
-        raise DocumentError(f"{version.name} has {len(peers)} addresses, and it takes 1 to {ITEMS_MAX}")
+        raise AddressError(f"{version.name} has {len(peers)} addresses, and it takes 1 to {ITEMS_MAX}")
     return {"name": version.name, "peers": peers}
 
 
@@ -87,6 +106,12 @@ def difference(answer: Mapping[str, Any], wanted: Document) -> str:
     if share_bp != wanted_bp:
         return f"its dead-man switch has fired: the candidate's share is {share_bp} bp, not {wanted_bp}"
     return ""
+
+
+def set_by(answer: Mapping[str, Any]) -> str:
+    """Who set what stands; empty where nothing does, and where nobody said."""
+    record = answer.get("record")
+    return str(record.get("by") or "") if isinstance(record, Mapping) else ""
 
 
 def tallies_in(answer: Mapping[str, Any]) -> tuple[dict[str, Tally], dict[str, int]]:

@@ -27,7 +27,17 @@ from adapters.port import (
 
 from .addresses import Resolve, addresses_of, look_up
 from .control import CONFLICT, Answer, Control, TokenAt
-from .document import Document, DocumentError, difference, document, generation_in, tallies_in
+from .document import (
+    AddressError,
+    Document,
+    DocumentError,
+    difference,
+    document,
+    generation_in,
+    served,
+    set_by,
+    tallies_in,
+)
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +130,8 @@ class OpenRestyGateway:
                 outcome, detail = await self._apply(assignment)
         except TimeoutError:
             pass  # as it was said beforehand
+        except AddressError as error:
+            outcome, detail = Applied.UNREACHABLE, str(error)
         except DocumentError as error:
             outcome, detail = Applied.REFUSED, str(error)
         except GatewayError as error:
@@ -130,7 +142,9 @@ class OpenRestyGateway:
 
     async def _apply(self, assignment: Assignment) -> tuple[Applied, str]:
         agent = assignment.agent
-        wanted = document(assignment, await self._learn(assignment))
+        addresses = await self._learn(assignment, again=False)
+        possible, problem = served(assignment, addresses)
+        wanted = document(possible, addresses)
         self._applied[agent] = wanted
         for _ in range(ATTEMPTS_MAX):
             if agent not in self._generations:
@@ -142,18 +156,20 @@ class OpenRestyGateway:
             self._generations[agent] = generation_in(answer)
             if status != CONFLICT:
                 found = difference(answer, wanted)
-                detail = f"not saved for a restart of nginx: {answer['unsaved']}" if answer.get("unsaved") else ""
-                return (Applied.UNCONFIRMED, found) if found else (Applied.CONFIRMED, detail)
+                if answer.get("unsaved"):
+                    problem = f"not saved for a restart of nginx: {answer['unsaved']}"
+                return (Applied.UNCONFIRMED, found) if found else (Applied.CONFIRMED, problem)
             log.warning(
                 "%s: %s was changed to generation %d by %s meanwhile; it is compared and set again",
                 *(self.name, agent, self._generations[agent], answer.get("by") or "somebody"),
             )
         return Applied.UNCONFIRMED, f"somebody else changed it {ATTEMPTS_MAX} times meanwhile"
 
-    async def _learn(self, assignment: Assignment) -> dict[str, tuple[str, ...]]:
+    async def _learn(self, assignment: Assignment, *, again: bool) -> dict[str, tuple[str, ...]]:
         serving = (assignment.stable, *((assignment.candidate,) if assignment.candidate else ()))
         endpoints = [endpoint for version in serving for endpoint in version.endpoints]
-        found = await addresses_of(endpoints, self._resolve, self._addresses.get(assignment.agent, {}))
+        known = self._addresses.get(assignment.agent, {})
+        found = await addresses_of(endpoints, self._resolve, known, again=again)
         self._addresses[assignment.agent] = found
         return found
 
@@ -199,15 +215,20 @@ class OpenRestyGateway:
         if applied is None or wanted is None:
             return Verification(self.name, Proof.PENDING, "nothing has been applied for it yet")
         try:
-            if document(wanted, await self._learn(wanted)) != applied:
-                return Verification(self.name, Proof.DRIFTED, "a host name has other addresses now")
-            found = difference(await self._read(agent), applied)
+            addresses = await self._learn(wanted, again=True)
+            if document(served(wanted, addresses)[0], addresses) != applied:
+                return Verification(self.name, Proof.RESET, "a host name has other addresses now")
+            answer = await self._read(agent)
         except DocumentError as error:
             return Verification(self.name, Proof.REFUSED, str(error))
         except GatewayError as error:
             proof = Proof.REFUSED if error.code in REFUSALS else Proof.UNREACHABLE
             return Verification(self.name, proof, str(error))
-        return Verification(self.name, Proof.DRIFTED if found else Proof.APPLIED, found)
+        found, by = difference(answer, applied), set_by(answer)
+        if not found:
+            return Verification(self.name, Proof.APPLIED)
+        # A restart, a dead-man switch, a request of ours that came late: what stands is ours, or nothing does.
+        return Verification(self.name, Proof.RESET if by in {"", self._by} else Proof.DRIFTED, found)
 
     async def observe(self, agent: str) -> Observation:
         """Read the shared counters. Raises GatewayError."""

@@ -101,7 +101,7 @@ async def test_a_restart_without_what_was_saved_is_found_and_put_right(scene):
     (scene.stage._folder / "run" / "state.json").write_text("{broken")
     await scene.stage.revive()
     assert (await scene.ask())[0] == 404
-    assert (await scene.adapter.verify("bot")).proof is Proof.DRIFTED
+    assert (await scene.adapter.verify("bot")).proof is Proof.RESET
     await scene.apply(10_000)
     assert await scene.versions(5) == {"1.1.0": 5}
 
@@ -125,7 +125,7 @@ async def test_a_restart_waits_for_the_controller_where_there_is_a_dead_man_swit
     await scene.stage.kill()
     await scene.stage.revive()
     assert await scene.versions(5) == {"1.0.0": 5}, "the candidate got requests, and nobody was there to watch it"
-    assert (await scene.adapter.verify("bot")).proof is Proof.DRIFTED
+    assert (await scene.adapter.verify("bot")).proof is Proof.RESET
     await scene.apply(10_000, dead_man_s=600.0)
     assert await scene.versions(5) == {"1.1.0": 5}
 

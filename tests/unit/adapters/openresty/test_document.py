@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.openresty.document import DocumentError, difference, document, generation_in, tallies_in
+from adapters.openresty.document import DocumentError, difference, document, generation_in, served, set_by, tallies_in
 from adapters.port import Assignment, HeaderMatch, Route, Split, Stickiness, Tally, Version
 
 STABLE = Version("1.0.0", ("10.0.0.1:80", "agent.internal:80"))
@@ -75,10 +75,24 @@ def test_what_nginx_cannot_do_is_said(changes, words):
         document(assignment(**changes), ADDRESSES)
 
 
+@pytest.mark.parametrize(
+    "candidate", [Version("1.1.0", ("nowhere:80",)), Version("1.1.0", ("10.0.0.1:80",), http2=True)]
+)
+def test_the_way_back_is_not_refused_because_of_the_version_that_it_leaves(candidate):
+    way_back, problem = served(assignment(candidate=candidate), ADDRESSES)
+    assert "1.1.0" in problem
+    assert document(way_back, ADDRESSES)["draining"] == ["1.1.0"], "what it has in flight would be out of sight"
+    forward = assignment(candidate=candidate, split=Split(candidate_bp=1))
+    assert served(forward, ADDRESSES) == (forward, ""), "a candidate that cannot be served would get its share"
+    well = assignment(candidate=CANDIDATE)
+    assert served(well, ADDRESSES) == (well, "")
+
+
 def test_what_stands_is_compared_with_what_is_wanted():
     wanted = document(assignment(candidate=CANDIDATE, split=Split(candidate_bp=100), dead_man_s=2.0), ADDRESSES)
     assert difference(stands(wanted), wanted) == ""
     assert difference({}, wanted) == "it knows no such agent"
+    assert [set_by(answer) for answer in (stands(wanted), {}, {"record": {}}, {"record": 3})] == ["ann", "", "", ""]
     by_hand = difference(stands({**wanted, "candidate_bp": 5_000}, share_bp=5_000), wanted)
     assert by_hand == "the candidate's share is 5000 bp (set by ann), not 100", "nobody would know whom to ask"
     assert "another stable" in difference(stands({**wanted, "stable": {"name": "x", "peers": []}}), wanted)
@@ -149,6 +163,7 @@ def test_no_answer_breaks_the_adapter(answer):
     wanted = document(assignment(), ADDRESSES)
     assert difference(answer, wanted), "what nobody set is taken for what was wanted"
     assert generation_in(answer) >= 0
+    assert isinstance(set_by(answer), str)
     try:
         tallies, in_flight = tallies_in(answer)
     except ValueError:

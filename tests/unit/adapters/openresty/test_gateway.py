@@ -156,22 +156,33 @@ async def test_drift_is_found(gateway, nginx, names):
     nginx.set("bot", {**nginx.records["bot"]["assignment"], "candidate_bp": 5_000}, "ann")
     found = await gateway.verify("bot")
     assert (found.proof, "ann" in found.detail) == (Proof.DRIFTED, True)
+    nginx.set("bot", {**nginx.records["bot"]["assignment"], "candidate_bp": 5_000}, "turnout/edge")
+    assert (await gateway.verify("bot")).proof is Proof.RESET, "an older wish of ours was taken for somebody's hand"
     nginx.records.clear()
-    assert (await gateway.verify("bot")).proof is Proof.DRIFTED, "a restart without its state would not be noticed"
+    assert (await gateway.verify("bot")).proof is Proof.RESET, "a restart without its state would not be noticed"
     await gateway.apply(at(1_000), timeout_s=5.0)
     names.found = ("10.0.0.2:80",)
     found = await gateway.verify("bot")
-    assert (found.proof, "addresses" in found.detail) == (Proof.DRIFTED, True)
+    assert (found.proof, "addresses" in found.detail) == (Proof.RESET, True)
     await gateway.apply(at(1_000), timeout_s=5.0)
     names.found = ()
     assert (await gateway.verify("bot")).proof is Proof.APPLIED, "a DNS outage would be taken for a change"
 
 
-async def test_a_name_that_never_resolved_is_refused(gateway, names):
+async def test_a_name_that_never_resolved_is_waited_for(gateway, names):
     names.found = ()
     receipt = await gateway.apply(at(0), timeout_s=5.0)
-    assert receipt.outcome is Applied.REFUSED
+    assert (receipt.outcome, "1.0.0 has 0 addresses" in receipt.detail) == (Applied.UNREACHABLE, True)
     assert (await gateway.verify("bot")).proof is Proof.PENDING
+
+
+async def test_a_candidate_without_an_address_holds_no_way_back_up(gateway, nginx):
+    lost = Version("1.1.0", ("agent.internal:80",), http2=True)
+    forward = await gateway.apply(at(100, candidate=lost), timeout_s=5.0)
+    assert forward.outcome is Applied.REFUSED
+    back = await gateway.apply(at(0, candidate=lost), timeout_s=5.0)
+    assert (back.outcome, "1.1.0" in back.detail) == (Applied.CONFIRMED, True)
+    assert (await gateway.verify("bot")).proof is Proof.APPLIED
 
 
 async def test_counts_are_observed(gateway, nginx):
