@@ -115,9 +115,8 @@ class VersionAsked(Asked):
 
     version: Build
     """The version string."""
-    endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1, max_length=128)]
-    """``host:port`` of each instance, an IPv6 address in brackets. At most 128, so that a body stays small: for more,
-    put a load balancer in between, or use the settings."""
+    endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1, max_length=256)]
+    """``host:port`` of each instance, an IPv6 address in brackets. At most 256, as in the settings."""
     digest: Digest = ""
     """What identifies the build, such as an image digest."""
     http2: bool = False
