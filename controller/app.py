@@ -274,6 +274,7 @@ def serve(options: Options) -> None:
         if tls is None and not is_loopback(address[0]):
             log.warning("%s on %s is served in the clear: others on the way can read and change it", door, address[0])
     settings = load(options.config)
+    check_listen(options.http[0], settings.access)  # before any door is open
     _make_state_dir(options.state_dir)
     uvloop.run(_serve(options, settings))
 
