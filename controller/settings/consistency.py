@@ -136,6 +136,10 @@ def _gateways(
             there = f"There are: {', '.join(sorted(known))}." if known else "Add a document of kind: Gateway."
             yield document.problem(("spec", "gateways", index), f"There is no gateway '{name}'.", there)
     carriers = [gateways[name] for name in agent.spec.gateways if name in gateways]
+    sticky = agent.stickiness()
+    if sticky is not None and sticky.header is not None and any(gateway.type == "traefik" for gateway in carriers):
+        message = "A traefik gateway keeps sessions by a cookie only."
+        yield document.problem(("spec", "strategy", "stickiness"), message, "Write {cookie: turnout}.")
     types = sorted({gateway.type for gateway in carriers if not gateway.reports_latency})
     remedy = "Remove the objective: without data it would never let a candidate pass."
     for index, objective in enumerate(agent.spec.objectives):

@@ -79,6 +79,16 @@ def test_latency_is_judged_where_every_gateway_reports_it():
     ]
 
 
+def test_a_traefik_keeps_sessions_by_a_cookie_only():
+    traefik = GATEWAY.replace("type: nop", "type: traefik, traefik: {api: 'http://127.0.0.1:8080', directory: d}")
+    by_header, by_cookie = (f"  strategy: {{stickiness: {{{kind}: x}}}}\n" for kind in ("header", "cookie"))
+    whole = AGENT % ("one", "/")
+    for taken in (traefik + whole + by_cookie, ENVOY + whole + by_header):
+        assert loads(taken).agents["one"].stickiness() is not None
+    (problem,) = told(traefik + whole + by_header)
+    assert "spec.strategy.stickiness: A traefik gateway keeps sessions by a cookie only." in problem
+
+
 def test_the_latency_of_copies_is_seen_by_nobody():
     mirror = "  strategy: {type: mirror}\n"
     assert told(ENVOY + AGENT % ("one", "/") + SLOW + mirror) == [
