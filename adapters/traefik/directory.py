@@ -19,7 +19,7 @@ import yaml
 
 from adapters.port import GatewayError
 
-from .document import Document, without_templates
+from .document import Document, Standing, without_templates
 from .translation import PREFIX
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -73,9 +73,9 @@ class Directory:
         self._newest = document
         await self._do(self._put)
 
-    async def holds(self, document: Document) -> bool:
+    async def standing(self, document: Document) -> Standing:
         """Whether the file says exactly that. Raises GatewayError."""
-        return await self._do(partial(self._holds, document))
+        return await self._do(partial(self._standing, document))
 
     async def conflict(self, document: Document, agent: str) -> str:
         """Who else defines what is this agent's, in a sentence; empty when nobody does. Raises GatewayError."""
@@ -124,8 +124,11 @@ class Directory:
             return None
         return self._seen[1]
 
-    def _holds(self, document: Document) -> bool:
-        return self._read() == self._text(document)
+    def _standing(self, document: Document) -> Standing:
+        text = self._read()
+        if text is None:
+            return Standing.NOTHING
+        return Standing.SAME if text == self._text(document) else Standing.OTHER
 
     def _is_a_strangers(self) -> bool:
         """Whether what has our file's name is not ours. An edit that loses the headline and keeps our names is ours."""

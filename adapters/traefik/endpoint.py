@@ -9,7 +9,7 @@ from aiohttp import web
 
 from adapters.port import GatewayError, host_port
 
-from .document import Document
+from .document import Document, Standing
 
 SHUTDOWN_S = 0.5
 
@@ -51,9 +51,11 @@ class Endpoint:
             raise GatewayError(self._gateway, "unreachable", what, retryable=True) from error
         self._runner = runner
 
-    async def holds(self, document: Document) -> bool:
+    async def standing(self, document: Document) -> Standing:
         """Whether that is what is served."""
-        return self._runner is not None and self._text == document.text(self._headline)
+        if self._runner is None:
+            return Standing.NOTHING
+        return Standing.SAME if self._text == document.text(self._headline) else Standing.OTHER
 
     async def conflict(self, document: Document, agent: str) -> str:
         """Nobody else defines anything here: names of another provider are other names."""

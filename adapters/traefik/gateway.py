@@ -32,7 +32,7 @@ from .client import Client, Credential
 from .comparison import difference, trouble
 from .counters import Page, read
 from .directory import Directory
-from .document import Document, compose, stamp_in, stamp_name
+from .document import Document, Standing, compose, stamp_in, stamp_name
 from .endpoint import Endpoint
 from .translation import AgentParts, HealthCheck, translate
 
@@ -104,7 +104,7 @@ class Place(Protocol):
         """Have it found from now on. Raises GatewayError."""
         ...
 
-    async def holds(self, document: Document) -> bool:
+    async def standing(self, document: Document) -> Standing:
         """Whether that is what is found. Raises GatewayError."""
         ...
 
@@ -207,12 +207,13 @@ class TraefikGateway:
     async def _settle(self, agent: str, ends_s: float) -> _Answer:
         """Ask Traefik until it shows what is wanted, or time is up."""
         pause_s = LOOK_AGAIN_MIN_S
+        answer = _Answer(Applied.UNREACHABLE, f"{self._options.api_url} does not answer in time")
         while True:
             try:
                 async with asyncio.timeout(max(0.0, ends_s - self._now_s())):
                     found = await self._look(agent)
             except TimeoutError:
-                return _Answer(Applied.UNREACHABLE, f"{self._options.api_url} does not answer in time")
+                return answer
             except GatewayError as error:
                 answer = _Answer(Applied.UNREACHABLE, str(error))
             else:
@@ -259,7 +260,7 @@ class TraefikGateway:
     async def _put(self) -> None:
         """Write what is wanted, unless it stands there. Raises GatewayError."""
         document = self._document()
-        if await self._place.holds(document):
+        if await self._place.standing(document) is Standing.SAME:
             return
         await self._place.put(document)
         self._put_at_s = self._now_s()
@@ -297,15 +298,18 @@ class TraefikGateway:
         if agent not in self._wanted or self._is_closed:
             return Verification(self.name, Proof.PENDING, "nothing has been written for it yet")
         try:
-            if not await self._place.holds(self._document()):
-                return Verification(self.name, Proof.DRIFTED, "somebody changed or removed what was written")
+            standing = await self._place.standing(self._document())
+            if standing is Standing.NOTHING:
+                return Verification(self.name, Proof.RESET, "what was written is gone")
+            if standing is Standing.OTHER:
+                return Verification(self.name, Proof.DRIFTED, "somebody changed what was written")
             if conflict := await self._place.conflict(self._document(), agent):
                 return Verification(self.name, Proof.DRIFTED, conflict)
             found = await self._look(agent)
         except GatewayError as error:
             return Verification(self.name, Proof.UNREACHABLE, str(error))
         if found.proof is Proof.PENDING and self._now_s() - self._put_at_s > self._takes_s:
-            return Verification(self.name, Proof.DRIFTED, found.detail)
+            return Verification(self.name, Proof.RESET, f"Traefik has lost what was written: {found.detail}")
         return found
 
     async def observe(self, agent: str) -> Observation:

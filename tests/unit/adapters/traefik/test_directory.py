@@ -5,7 +5,7 @@ import yaml
 
 from adapters.port import Assignment, GatewayError, HeaderMatch, Route, Split, Version
 from adapters.traefik.directory import Directory, holds_only_ours, names_in
-from adapters.traefik.document import compose
+from adapters.traefik.document import Standing, compose
 from adapters.traefik.translation import translate
 
 OLD, NEW = Version("1.0", ("10.0.0.1:3000",)), Version("1.1", ("10.0.0.2:3000",))
@@ -26,10 +26,10 @@ async def directory(tmp_path):
 async def test_a_document_is_put_whole_and_by_rename(directory, tmp_path):
     await directory.put(document(0))
     before = directory.path.stat().st_ino
-    assert not await directory.holds(document(100))
+    assert await directory.standing(document(100)) is not Standing.SAME
     await directory.put(document(100))
     assert directory.path.stat().st_ino != before, "it was written in place, and Traefik may read half of it"
-    assert await directory.holds(document(100))
+    assert await directory.standing(document(100)) is Standing.SAME
     assert [path.name for path in tmp_path.iterdir()] == ["turnout-edge.yml"], "something was left behind"
     assert yaml.safe_load(directory.path.read_text())["http"]["services"]["turnout.bot"]
 
@@ -46,15 +46,15 @@ async def test_traefik_under_another_user_can_read_it(directory):
 async def test_a_change_by_hand_is_seen(directory):
     await directory.put(document())
     directory.path.write_text(directory.path.read_text().replace("10000", "5000"))
-    assert not await directory.holds(document())
+    assert await directory.standing(document()) is not Standing.SAME
     directory.path.unlink()
-    assert not await directory.holds(document())
+    assert await directory.standing(document()) is Standing.NOTHING
 
 
 async def test_what_was_left_by_a_crash_is_no_hindrance(directory, tmp_path):
     (tmp_path / ".turnout-edge.yml.tmp").write_text("half a docum")
     await directory.put(document())
-    assert await directory.holds(document())
+    assert await directory.standing(document()) is Standing.SAME
 
 
 async def test_no_link_is_followed(directory, tmp_path):
@@ -80,7 +80,7 @@ async def test_ours_stays_ours_when_an_editor_drops_the_headline(directory):
     await directory.put(document())
     directory.path.write_text(yaml.safe_dump(yaml.safe_load(directory.path.read_text())))
     await directory.put(document(100))
-    assert await directory.holds(document(100)), "an edit by hand could never be put right"
+    assert await directory.standing(document(100)) is Standing.SAME, "an edit by hand could never be put right"
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_traefiks_templates_are_kept_from_running(directory):
     routed = document(headers=(HeaderMatch("x", '{{ env "HOME" }}'),))
     await directory.put(routed)
     assert '{{"{{"}} env' in directory.path.read_text()
-    assert await directory.holds(routed)
+    assert await directory.standing(routed) is Standing.SAME
 
 
 async def test_a_directory_that_is_not_there_is_told(tmp_path):

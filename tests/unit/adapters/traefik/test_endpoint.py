@@ -2,7 +2,7 @@ import aiohttp
 import pytest
 
 from adapters.port import GatewayError
-from adapters.traefik.document import compose
+from adapters.traefik.document import Standing, compose
 from adapters.traefik.endpoint import Endpoint
 
 DOCUMENT = compose("edge", {})
@@ -16,18 +16,18 @@ async def get(url):
 async def test_the_newest_document_is_served_and_nothing_before_it(unused_tcp_port):
     listen = f"127.0.0.1:{unused_tcp_port}"
     endpoint = Endpoint("edge", listen)
-    assert not await endpoint.holds(DOCUMENT)
+    assert await endpoint.standing(DOCUMENT) is not Standing.SAME
     with pytest.raises(aiohttp.ClientConnectorError):
         await get(f"http://{listen}/")
     await endpoint.put(DOCUMENT)
     try:
-        assert await endpoint.holds(DOCUMENT)
+        assert await endpoint.standing(DOCUMENT) is Standing.SAME
         status, kind, text = await get(f"http://{listen}/any/path")
         assert (status, kind) == (200, "application/yaml")
         assert DOCUMENT.stamp in text
         other = compose("other", {})
         await endpoint.put(other)
-        assert not await endpoint.holds(DOCUMENT)
+        assert await endpoint.standing(DOCUMENT) is not Standing.SAME
         assert other.stamp in (await get(f"http://{listen}/"))[2]
         assert await endpoint.conflict(DOCUMENT, "bot") == ""
     finally:
@@ -44,7 +44,7 @@ async def test_an_address_that_is_taken_is_told_and_tried_again(unused_tcp_port)
             await second.put(DOCUMENT)
         assert (raised.value.code, raised.value.retryable) == ("unreachable", True)
         assert "cannot be listened on" in str(raised.value)
-        assert not await second.holds(DOCUMENT)
+        assert await second.standing(DOCUMENT) is not Standing.SAME
     finally:
         await first.close()
     await second.put(DOCUMENT)

@@ -97,7 +97,7 @@ async def test_written_is_not_applied(stage):
     receipt = await apply(adapter, at(100))
     assert receipt.outcome is Applied.UNCONFIRMED, "a split was confirmed that Traefik has not loaded"
     assert "does not show it" in receipt.detail
-    assert (await adapter.verify("bot")).proof in {Proof.PENDING, Proof.DRIFTED}
+    assert (await adapter.verify("bot")).proof in {Proof.PENDING, Proof.RESET}
 
 
 async def test_what_looks_the_same_in_another_document_is_not_ours(stage, tmp_path):
@@ -215,19 +215,22 @@ async def test_a_closed_gateway_writes_nothing(stage):
 async def test_a_change_by_hand_is_drift(stage):
     adapter, program = stage
     await apply(adapter, at(1_000))
-    program.file.write_text(program.file.read_text().replace("weight: 1000", "weight: 5000"))
+    program.file.write_text(program.file.read_text().replace('"weight": 1000', '"weight": 5000'))
     found = await adapter.verify("bot")
     assert (found.proof, bool(found.detail)) == (Proof.DRIFTED, True)
     assert (await apply(adapter, at(1_000))).outcome is Applied.CONFIRMED
 
 
-async def test_a_traefik_that_lost_it_is_drift(stage):
+async def test_a_traefik_that_lost_it_is_told_again_and_no_person_is_blamed(stage):
     """Over time only: shortly after a change it may not be there yet."""
     adapter, program = stage
     await apply(adapter, at(1_000))
-    program.file, program.http = None, {}
+    file, program.file, program.http = program.file, None, {}
+    assert (await adapter.verify("bot")).proof is Proof.PENDING
     adapter._put_at_s = float("-inf")
-    assert (await adapter.verify("bot")).proof is Proof.DRIFTED
+    assert (await adapter.verify("bot")).proof is Proof.RESET
+    file.unlink()
+    assert (await adapter.verify("bot")).proof is Proof.RESET
 
 
 async def test_nobodys_agent_is_pending(stage):
