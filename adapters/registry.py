@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 from adapters.envoy.gateway import CAPABILITIES as ENVOY
 from adapters.envoy.gateway import EnvoyGateway, EnvoyOptions
+from adapters.haproxy.gateway import CAPABILITIES as HAPROXY
+from adapters.haproxy.gateway import HaproxyGateway, HaproxyOptions
 from adapters.kong.gateway import CAPABILITIES as KONG
 from adapters.kong.gateway import KongGateway, KongOptions
+from adapters.nginx_plus.gateway import CAPABILITIES as NGINX_PLUS
+from adapters.nginx_plus.gateway import NginxPlusGateway, NginxPlusOptions
 from adapters.nop import CAPABILITIES as NOP
 from adapters.nop import NopGateway
 from adapters.openresty.gateway import CAPABILITIES as OPENRESTY
@@ -31,10 +35,22 @@ def _envoy(name: str, options: object, shared: Shared) -> Adapter:
     return EnvoyGateway(name, options, shared.xds)
 
 
+def _haproxy(name: str, options: object, shared: Shared) -> Adapter:
+    del shared
+    assert isinstance(options, HaproxyOptions), "a haproxy gateway has a haproxy gateway's options"
+    return HaproxyGateway(name, options)
+
+
 def _kong(name: str, options: object, shared: Shared) -> Adapter:
     del shared
     assert isinstance(options, KongOptions), "a kong gateway has a kong gateway's options"
     return KongGateway(name, options)
+
+
+def _nginx_plus(name: str, options: object, shared: Shared) -> Adapter:
+    del shared
+    assert isinstance(options, NginxPlusOptions), "an nginx-plus gateway has an nginx-plus gateway's options"
+    return NginxPlusGateway(name, options)
 
 
 def _nop(name: str, options: object, shared: Shared) -> Adapter:
@@ -56,14 +72,18 @@ def _traefik(name: str, options: object, shared: Shared) -> Adapter:
 
 FACTORIES: Mapping[str, Callable[[str, object, Shared], Adapter]] = {
     "envoy": _envoy,
+    "haproxy": _haproxy,
     "kong": _kong,
+    "nginx-plus": _nginx_plus,
     "nop": _nop,
     "openresty": _openresty,
     "traefik": _traefik,
 }
 CAPABILITIES: Mapping[str, Capabilities] = {
     "envoy": ENVOY,
+    "haproxy": HAPROXY,
     "kong": KONG,
+    "nginx-plus": NGINX_PLUS,
     "nop": NOP,
     "openresty": OPENRESTY,
     "traefik": TRAEFIK,

@@ -29,8 +29,8 @@ from adapters.port import (
 )
 
 from . import answers, disk
-from .plan import Layout, Seen, plan, target
-from .process import HaproxyProcess
+from .plan import Layout, plan, target
+from .process import HaproxyProcess, Sight
 from .tallies import Tallies
 
 CAPABILITIES = Capabilities(
@@ -79,10 +79,15 @@ async def look_up(host: str, port: int) -> list[str]:
 
 @dataclass(slots=True)
 class _Agent:
-    """What is known of one agent. ``turns`` keeps looks at one process in order: no old figure follows a new one."""
+    """What is known of one agent.
+
+    ``turns`` keeps looks at one process in order, so that no old figure follows a new one. ``confirmed_by`` has, per
+    socket, the process that was read back last.
+    """
 
     wanted: Assignment
     applied: Assignment | None = None
+    confirmed_by: dict[str, int] = field(default_factory=dict)
     tallies: Tallies = field(default_factory=Tallies)
     turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
@@ -154,25 +159,28 @@ class HaproxyGateway:
         try:
             await process.check_level()
             wanted = target(agent.wanted, layout, self._addresses)
-            todo = plan(wanted, await self._see(process, agent), layout)
+            sight = await self._see(process, agent)
+            todo = plan(wanted, sight.seen, layout)
             if todo.commands:
                 self._unsaved = True
                 await process.carry_out(todo)
-                todo = plan(wanted, await self._see(process, agent), layout)
+                sight = await self._see(process, agent)
+                todo = plan(wanted, sight.seen, layout)
         except GatewayError as error:
             return (Applied.UNREACHABLE if error.retryable else Applied.REFUSED), str(error)
         if todo.commands:
             return Applied.UNCONFIRMED, f"{process.socket}: still to be done: {'; '.join(todo.commands)}"
         if todo.problem:
             return Applied.REFUSED, f"{process.socket}: {todo.problem}"
+        agent.confirmed_by[process.socket] = sight.pid
         return Applied.CONFIRMED, ""
 
-    async def _see(self, process: HaproxyProcess, agent: _Agent) -> Seen:
+    async def _see(self, process: HaproxyProcess, agent: _Agent) -> Sight:
         async with agent.turns[process.socket]:
             sight = await process.see(agent.wanted.agent)
             agent.tallies.own(self._owners(agent.wanted))
             agent.tallies.take(sight.sightings)
-        return sight.seen
+        return sight
 
     def _owners(self, assignment: Assignment) -> dict[str, str]:
         """Which version is where; a version that serves counts more than one that drains."""
@@ -216,7 +224,7 @@ class HaproxyGateway:
     # --- reading back -------------------------------------------------------------------------------------------------
 
     async def verify(self, agent: str) -> Verification:
-        """Nothing is left to do at any process, or it has drifted."""
+        """Nothing is left to do at any process; or it began again, or somebody has changed it."""
         known = self._agents.get(agent)
         if known is None or known.applied is None:
             return Verification(self.name, Proof.PENDING, "nothing has been applied for it yet")
@@ -224,13 +232,14 @@ class HaproxyGateway:
         layout = self._options.layout
         for process in self._processes:
             try:
-                todo = plan(target(known.wanted, layout, self._addresses), await self._see(process, known), layout)
+                sight = await self._see(process, known)
             except GatewayError as error:
                 return Verification(self.name, Proof.UNREACHABLE if error.retryable else Proof.REFUSED, str(error))
+            todo = plan(target(known.wanted, layout, self._addresses), sight.seen, layout)
             if todo.commands:
-                return Verification(
-                    self.name, Proof.DRIFTED, f"{process.socket}: to put it right: {'; '.join(todo.commands)}"
-                )
+                is_same = known.confirmed_by.get(process.socket) in {None, sight.pid}
+                proof = Proof.DRIFTED if is_same else Proof.RESET
+                return Verification(self.name, proof, f"{process.socket}: to put it right: {'; '.join(todo.commands)}")
             if todo.problem:
                 return Verification(self.name, Proof.REFUSED, f"{process.socket}: {todo.problem}")
         return Verification(self.name, Proof.APPLIED)

@@ -32,6 +32,11 @@ class Sight:
     seen: Seen
     sightings: tuple[Sighting, ...]
 
+    @property
+    def pid(self) -> int:
+        """Who takes new requests."""
+        return self.sightings[0].pid
+
 
 class HaproxyProcess:
     """One HAProxy.

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from controller.settings.address import Listener
+from controller.settings.haproxy import HaproxySettings
 from controller.settings.kong import KongSettings
+from controller.settings.nginx_plus import NginxPlusSettings
 from controller.settings.openresty import OpenRestySettings
 from controller.settings.problem import RefusedError
 from controller.settings.quantity import duration
 from controller.settings.shape import Header, Shape
 from controller.settings.traefik import TraefikSettings
 
-AVAILABLE = ("envoy", "kong", "nop", "openresty", "traefik")
-COMING = ("haproxy", "nginx-plus")
-"""Known by name, so that nobody takes a gateway that is not there yet for a typing error."""
+AVAILABLE = ("envoy", "haproxy", "kong", "nginx-plus", "nop", "openresty", "traefik")
 
 EXAMPLES = {
     "envoy": '{listen: "0.0.0.0:10000"}',
+    "haproxy": '{sockets: ["unix:/run/haproxy/admin.sock"]}',
     "kong": '{nodes: ["http://127.0.0.1:8001"]}',
+    "nginx-plus": '{nodes: ["http://127.0.0.1:8080/api"]}',
     "openresty": '{control: "http://127.0.0.1:10001", tokenFile: /etc/turnout/openresty-token}',
     "traefik": "{api: http://127.0.0.1:8080, directory: /etc/traefik/dynamic}",
 }
@@ -50,12 +52,16 @@ class NopSettings(Shape):
 class GatewaySpec(Shape):
     """Which kind of gateway it is, and that kind's own settings under its own name."""
 
-    type: Literal["envoy", "kong", "nop", "openresty", "traefik"]
-    """What kind of gateway it is. haproxy and nginx-plus are not available yet."""
+    type: Literal["envoy", "haproxy", "kong", "nginx-plus", "nop", "openresty", "traefik"]
+    """What kind of gateway it is."""
     envoy: EnvoySettings | None = None
     """The settings of a gateway of type `envoy`, which must have them."""
+    haproxy: HaproxySettings | None = None
+    """The settings of a gateway of type `haproxy`, which must have them."""
     kong: KongSettings | None = None
     """The settings of a gateway of type `kong`, which must have them."""
+    nginx_plus: Annotated[NginxPlusSettings | None, Field(alias="nginx-plus")] = None
+    """The settings of a gateway of type `nginx-plus`, which must have them."""
     nop: NopSettings | None = None
     """The settings of a gateway of type `nop`, which may leave them out."""
     openresty: OpenRestySettings | None = None
@@ -63,24 +69,19 @@ class GatewaySpec(Shape):
     traefik: TraefikSettings | None = None
     """The settings of a gateway of type `traefik`, which must have them."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _is_available(cls, value: Any) -> Any:  # noqa: ANN401 - raw YAML
-        kind = value.get("type") if isinstance(value, dict) else None
-        if kind in COMING:
-            remedy = f"Use {' or '.join(AVAILABLE)}, or wait for the release that brings it."
-            raise RefusedError(kind, "is a gateway that this release cannot control yet", remedy, at=("type",))
-        return value
-
     @model_validator(mode="after")
     def _has_its_own_settings(self) -> GatewaySpec:
-        if self.type in EXAMPLES and getattr(self, self.type) is None:
+        if self.type in EXAMPLES and self._own(self.type) is None:
             raise RefusedError(None, "is missing", f"Add it: {EXAMPLES[self.type]}.", at=(self.type,))
         for name in AVAILABLE:
-            if name != self.type and getattr(self, name) is not None:
+            if name != self.type and self._own(name) is not None:
                 remedy = f"Remove it, or change the type to {name}."
                 raise RefusedError(None, f"does not belong to a gateway of type {self.type}", remedy, at=(name,))
         return self
+
+    def _own(self, kind: str) -> Shape | None:
+        own: Shape | None = getattr(self, kind.replace("-", "_"))
+        return own
 
 
 class GatewaySettings(Header):
