@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from adapters.envoy.gateway import EnvoyOptions
+from adapters.haproxy.gateway import HaproxyOptions
+from adapters.haproxy.plan import Layout
 from adapters.kong.gateway import KongOptions
+from adapters.nginx_plus.gateway import NginxPlusOptions
 from adapters.openresty.control import TokenAt
 from adapters.openresty.gateway import OpenRestyOptions
 from adapters.port import WHOLE_BP, Split
@@ -15,13 +18,15 @@ from controller.analysis.objectives import Objective
 from controller.analysis.verdict import Judge
 from controller.evolution.gates import Gate
 from controller.metrics.promql import Query
-from controller.rollout.plan import Plan, Step, WhenUndecided
+from controller.rollout.plan import OnDrift, Plan, Step, WhenUndecided
 from controller.runtime.fleet import GatewayProfile, Roster
 from controller.runtime.profile import Profile
 from controller.settings.agent import AgentSettings
 from controller.settings.gateway import GatewaySettings
+from controller.settings.haproxy import HaproxySettings
 from controller.settings.kong import KongSettings
 from controller.settings.loading import Settings
+from controller.settings.nginx_plus import NginxPlusSettings
 from controller.settings.objective import ObjectiveSpec
 from controller.settings.strategy import StepSpec, StrategySpec
 from controller.settings.traefik import TraefikSettings
@@ -45,8 +50,12 @@ def gateway_profile(gateway: GatewaySettings) -> GatewayProfile:
     if gateway.spec.envoy is not None:
         envoy = gateway.spec.envoy
         options = EnvoyOptions(str(envoy.listen), envoy.load_report_interval_s, envoy.api_listener)
+    elif gateway.spec.haproxy is not None:
+        options = _haproxy_options(gateway.spec.haproxy)
     elif gateway.spec.kong is not None:
         options = _kong_options(gateway.spec.kong)
+    elif gateway.spec.nginx_plus is not None:
+        options = _nginx_plus_options(gateway.spec.nginx_plus)
     elif gateway.spec.openresty is not None:
         nginx = gateway.spec.openresty
         token = TokenAt(nginx.token_file, nginx.token_env)
@@ -68,6 +77,33 @@ def _traefik_options(traefik: TraefikSettings) -> TraefikOptions:
         entry_points=traefik.entry_points,
         health_check=HealthCheck(check.path, check.interval_s, check.timeout_s) if check else None,
         credential=Credential(file, env) if file or env else None,
+    )
+
+
+def _nginx_plus_options(nginx: NginxPlusSettings) -> NginxPlusOptions:
+    return NginxPlusOptions(
+        nodes=tuple(nginx.nodes),
+        upstream=nginx.upstream,
+        keyval=nginx.keyval.zone if nginx.keyval else None,
+        percentages=tuple(nginx.keyval.percentages) if nginx.keyval else (),
+        authorization_env=nginx.authorization_env,
+        authorization_file=nginx.authorization_file,
+        ca_file=nginx.ca_file,
+    )
+
+
+def _haproxy_options(haproxy: HaproxySettings) -> HaproxyOptions:
+    if haproxy.divide_by == "map":
+        layout = Layout(haproxy.stable_backend, haproxy.candidate_backend, haproxy.map)
+    else:
+        layout = Layout(haproxy.backend, haproxy.backend, None)
+    return HaproxyOptions(
+        sockets=tuple(haproxy.sockets),
+        layout=layout,
+        master=haproxy.master,
+        state_file=haproxy.state_file,
+        map_file=haproxy.map_file,
+        timeout_s=haproxy.timeout_s,
     )
 
 
@@ -103,6 +139,7 @@ def profile_of(agent: AgentSettings) -> Profile:
         indicators=agent.indicators(),
         latency_limits_s=agent.latency_limits_s(),
         queries=queries_of(agent),
+        on_drift=OnDrift(agent.spec.on_drift),
         drain_deadline_s=agent.drain_deadline_s,
     )
 

@@ -297,7 +297,7 @@ class EnvoyGateway:
         if not self._offering.stands(applied.offer):
             return Verification(self.name, Proof.REFUSED, "it was refused, and something else is offered instead")
         if await self._book.learn_again(_endpoints(applied.offer.assignment)):
-            return Verification(self.name, Proof.DRIFTED, "a host name has other addresses now")
+            return Verification(self.name, Proof.RESET, "a host name has other addresses now")
         nodes = self._server.nodes(self.name)
         if not any(node.streams for node in nodes):
             return Verification(self.name, Proof.UNREACHABLE, "no Envoy is connected")

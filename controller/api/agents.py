@@ -48,7 +48,7 @@ class RolloutTold(Told):
     held: bool
     """Whether this step's hold, or the bake, is over."""
     paused_by: str | None
-    """``operator`` or ``common-cause``."""
+    """``operator``, ``common-cause`` or ``drift``."""
     reason: str
 
 
@@ -94,6 +94,8 @@ class GatewaySplitTold(Told):
     """The split that it follows, as it has confirmed itself."""
     up_to_date: bool
     """Whether it has confirmed all that is wanted now, versions and endpoints included."""
+    drift: str
+    """What somebody has changed there by hand, while that is left so; empty otherwise."""
     receipt: ReceiptTold | None
     observed: ObservedTold
     in_flight: dict[str, int]
@@ -276,6 +278,7 @@ def _gateway(driver: Driver, name: str) -> GatewaySplitTold:
         gateway=name,
         confirmed=SplitTold.of(link.confirmed) if link and link.confirmed else None,
         up_to_date=name in state.confirmed,
+        drift=link.drift if link else "",
         receipt=ReceiptTold.of(link.receipt) if link and link.receipt else None,
         observed=_observed(driver, name),
         in_flight=dict(newest.in_flight) if newest else {},

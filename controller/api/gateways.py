@@ -24,6 +24,8 @@ class GatewayAgentTold(Told):
     """The split that it follows, as it has confirmed itself."""
     up_to_date: bool
     """Whether it has confirmed all that is wanted now."""
+    drift: str
+    """What somebody has changed there by hand, while that is left so; empty otherwise."""
     receipt: ReceiptTold | None
 
 
@@ -95,6 +97,7 @@ def _told(fleet: Fleet, name: str, status: GatewayStatus) -> GatewayTold:
                 agent=agent,
                 confirmed=SplitTold.of(link.confirmed) if link and link.confirmed else None,
                 up_to_date=up_to_date,
+                drift=link.drift if link else "",
                 receipt=ReceiptTold.of(link.receipt) if link and link.receipt else None,
             )
             for agent, (link, up_to_date) in links.items()

@@ -133,6 +133,15 @@ def pause_for_common_cause(state: State, now_s: float, detail: str) -> Outcome:
     return state, (Announce("paused", reason),)
 
 
+def pause_for_drift(state: State, now_s: float, reason: str) -> Outcome:
+    """Stay where it is until a person says whether what somebody did by hand is to stand. No answer means no."""
+    assert state.rollout is not None
+    rollout = replace(state.rollout, paused_by="drift", reason=reason)
+    state = _only(replace(state, phase=Phase.PAUSED, rollout=rollout), Timer.NO_DATA)
+    state = state.timed(Timer.APPROVAL, now_s + rollout.plan.approval_timeout_s)
+    return state, (Announce("paused", f"{reason}; resume it to take over, or roll back"),)
+
+
 def resume(state: State, now_s: float) -> Outcome:
     """Go on with the step it was at. A hold that was not over begins again."""
     assert state.rollout is not None
@@ -300,7 +309,7 @@ def on_step_timer(state: State, event: TimerFired) -> Outcome:
         case Timer.PROGRESS:
             return go_back(state, event.now_s, _what_was_missing(state))
         case Timer.APPROVAL:
-            return go_back(state, event.now_s, "nobody approved the step in time")
+            return go_back(state, event.now_s, _what_was_not_answered(state))
         case Timer.NO_DATA:
             return go_back(state, event.now_s, "no data about the candidate: absent is not healthy")
         case _:
@@ -321,6 +330,12 @@ def _end_unserved(state: State, phase: Phase, reason: str) -> Outcome:
     rollout = replace(state.rollout, reason=reason)
     state = _only(replace(state, phase=phase, rollout=rollout), Timer.KEEP)
     return state, (Announce(phase.value, reason),)
+
+
+def _what_was_not_answered(state: State) -> str:
+    if state.phase is Phase.PAUSED and state.rollout is not None:
+        return f"{state.rollout.reason}, and nobody said whether that is to stand"
+    return "nobody approved the step in time"
 
 
 def _what_was_missing(state: State) -> str:

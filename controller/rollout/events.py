@@ -8,7 +8,7 @@ from typing import ClassVar
 from adapters.port import Split, Version
 from controller.analysis.verdict import Verdict
 
-from .plan import Plan
+from .plan import OnDrift, Plan
 from .state import Timer
 
 
@@ -201,6 +201,23 @@ class Refused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drifted(Event):
+    """A gateway that had confirmed a revision was found with something else.
+
+    Attributes:
+        by_hand: somebody has changed it; else it began again, and is told anew already.
+        answer: what the settings say to somebody's change.
+        detail: what was found, for people.
+    """
+
+    gateway: str
+    revision: int
+    by_hand: bool
+    answer: OnDrift = OnDrift.ASK
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judged(Event):
     """The evidence says something else than ``State.verdict``.
 
@@ -249,6 +266,7 @@ AnyEvent = (
     | CandidateReached
     | Confirmed
     | Refused
+    | Drifted
     | Judged
     | Drained
     | TimerFired

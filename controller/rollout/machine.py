@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import inf
 from typing import Any
 
-from . import advance, events, retreat, steer
+from . import advance, drift, events, retreat, steer
 from .commands import Announce, Apply, CheckGates, Command, DrainVersion, Probe
 from .events import EVENTS, AnyEvent, OperatorEvent, TimerFired
 from .refusal import Outdated, Refusal
@@ -34,7 +35,10 @@ class Row:
     goes_to: frozenset[Phase] = frozenset()
 
 
-def _rules() -> Iterable[tuple[Iterable[Phase], type[AnyEvent], Handler, tuple[Phase, ...]]]:
+Rule = tuple[Iterable[Phase], type[AnyEvent], Handler, tuple[Phase, ...]]
+
+
+def _rules() -> Iterable[Rule]:
     p = Phase
     calm = (*(RESTING - {p.PROMOTED}),)
 
@@ -89,6 +93,15 @@ def _rules() -> Iterable[tuple[Iterable[Phase], type[AnyEvent], Handler, tuple[P
     yield RESTING, events.CandidateDeclared, steer.on_candidate, (p.IDLE,)
     yield RESTING, events.DrainAsked, steer.on_drain, ()
 
+
+def _rules_at_any_time() -> Iterable[Rule]:
+    p = Phase
+
+    yield RESTING | UNSERVED | {p.DEPLOYING, p.PROMOTING}, events.Drifted, drift.on_drifted, ()
+    yield (p.HEALTH_CHECK,), events.Drifted, drift.on_drifted_in_a_step, (p.PAUSED,)
+    yield (p.PAUSED,), events.Drifted, drift.on_drifted_in_a_step, ()
+    yield (p.ROLLING_BACK,), events.Drifted, drift.on_drifted_going_back, ()
+
     yield RESTING, events.SettingsChanged, steer.on_settings, (p.IDLE,)
     yield (x for x in Phase if x not in RESTING), events.SettingsChanged, steer.on_settings, ()
     yield (p.ROLLING_BACK,), events.Drained, retreat.on_drained_going_back, (p.ROLLED_BACK,)
@@ -97,7 +110,7 @@ def _rules() -> Iterable[tuple[Iterable[Phase], type[AnyEvent], Handler, tuple[P
 
 def _table() -> dict[tuple[Phase, type[AnyEvent]], Row]:
     table = {(phase, event): Row(None) for phase in Phase for event in EVENTS}
-    for phases, event, handler, goes_to in _rules():
+    for phases, event, handler, goes_to in chain(_rules(), _rules_at_any_time()):
         for phase in phases:
             assert table[phase, event].handler is None, f"two rules for {phase}, {event.__name__}"
             table[phase, event] = Row(handler, frozenset(goes_to))

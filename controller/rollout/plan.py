@@ -16,6 +16,19 @@ class WhenUndecided(StrEnum):
     ADVANCE = "advance"
 
 
+class OnDrift(StrEnum):
+    """What is done when somebody has changed a gateway by hand.
+
+    ``ASK``: a rollout pauses, and what was changed stays until a person resumes it or rolls back; where there is no
+    rollout to pause it is taken over. ``TAKE_OVER``: what was decided is applied again. ``GIVE_WAY``: what was changed
+    stays, until something else is to be applied. On the way back nothing is asked, and nobody given way to.
+    """
+
+    ASK = "ask"
+    TAKE_OVER = "take-over"
+    GIVE_WAY = "give-way"
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One stop on the way to the whole traffic.

@@ -77,7 +77,7 @@ class Rollout:
         step: index into ``plan.steps``; their number while promoting.
         approved: whether a person has agreed to leave this step.
         held: whether this step's hold, or the bake, is over.
-        paused_by: ``operator`` or ``common-cause`` while paused; empty otherwise.
+        paused_by: ``operator``, ``common-cause`` or ``drift`` while paused; empty otherwise.
         reason: why it is where it is, for people.
         submitted_at_s: when it began.
         score: the verification score that it came with, 0 to 1.

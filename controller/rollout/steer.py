@@ -31,8 +31,8 @@ def on_pause(state: State, event: PauseAsked) -> Outcome:
 
 
 def on_pause_again(state: State, event: PauseAsked) -> Outcome:
-    """An operator's pause outlives the outage that paused it before."""
-    if state.rollout is not None and state.rollout.paused_by == "operator":
+    """An operator's pause outlives the outage that paused it before. A question that waits for a person is one."""
+    if state.rollout is not None and state.rollout.paused_by in ("operator", "drift"):
         raise Refusal(
             f"{state.agent}: it is paused already: {state.rollout.reason}.{last_change(state)}",
             remedy="Resume it, or roll it back.",
@@ -41,9 +41,16 @@ def on_pause_again(state: State, event: PauseAsked) -> Outcome:
 
 
 def on_resume(state: State, event: ResumeAsked) -> Outcome:
-    """Go on from where it was held. While both versions suffer, that is for the evidence to say."""
+    """Go on from where it was held. While both versions suffer, that is for the evidence to say.
+
+    What somebody has changed by hand at a gateway is taken over: every gateway is told again what was decided.
+    """
     rollout = state.rollout
     assert rollout is not None
+    if rollout.paused_by == "drift":
+        state = applied(replace(state, rollout=replace(rollout, paused_by=""))).timed(Timer.APPROVAL, None)
+        state, said = on_resume(state, event)
+        return state, (Apply(state.revision), *said)
     if state.verdict is not Verdict.COMMON_CAUSE:
         return resume(state, event.now_s)
     if rollout.paused_by == "common-cause":

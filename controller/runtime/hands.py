@@ -13,6 +13,7 @@ from controller.journal.writer import AsyncJournal
 from controller.metrics.sources import GatewayCounters, Judged, Looked, Source, SourceError
 from controller.rollout import commands as do
 from controller.rollout import events
+from controller.rollout.plan import OnDrift
 from controller.rollout.state import Phase, State
 
 from .broadcast import Broadcast
@@ -29,7 +30,7 @@ LEAVE_TIMEOUT_S = 10.0
 CUT_TIMEOUT_S = 5.0
 LEAVE_RETRY_S = 5.0
 
-LOUD = frozenset({"refused", "share-off"})
+LOUD = frozenset({"refused", "share-off", "drifted", "reset"})
 """Announcements of what somebody should look into."""
 
 
@@ -92,6 +93,7 @@ class Hands:
         self._tell = tell
         self._in_flight = in_flight
         self._judged = judged
+        self._epochs: dict[str, str] = {}
 
     def carry_out(self, wanted: Iterable[do.Command], state: State) -> None:
         """Start whatever ``wanted`` asks for. Never blocks."""
@@ -146,9 +148,17 @@ class Hands:
         def report(receipt: Receipt) -> None:
             around.report(agent, receipt)
 
-        self.links[name] = Link(adapter, tell=self._tell, now_s=around.now_s, report=report)
+        def epoch() -> str | None:
+            return self._epochs.get(name)
+
+        self.links[name] = Link(
+            adapter, tell=self._tell, now_s=around.now_s, report=report, answer=self._answer, epoch=epoch
+        )
         self.tasks.start(f"link {name}", self.links[name].run())
         self.tasks.start(f"look {name}", self._look(GatewayCounters(adapter, agent)))
+
+    def _answer(self) -> OnDrift:
+        return self.profile.on_drift
 
     def look_elsewhere(self) -> None:
         """Look at every source that the settings name, besides the gateways, and at no other."""
@@ -162,6 +172,7 @@ class Hands:
     def _look_away(self, source: str) -> None:
         self.tasks.stop(f"look {source}")
         self.troubles.pop(source, None)
+        self._epochs.pop(source, None)
 
     async def _leave(self, adapter: Adapter) -> None:
         """Make a gateway that carries the agent no longer forget it: a split left behind would never be taken back."""
@@ -224,6 +235,8 @@ class Hands:
             except (GatewayError, SourceError, TimeoutError) as error:
                 looked = Looked(source.name, trouble=str(error) or f"no answer within {OBSERVE_TIMEOUT_S:g} s")
             if looked is not None:
+                if looked.observation is not None:
+                    self._epochs[source.name] = looked.observation.epoch
                 self._tell_trouble(looked)
                 await self._tell(looked)
             await asyncio.sleep(source.every_s)

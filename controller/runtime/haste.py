@@ -23,7 +23,9 @@ def goes_back(before: State, after: State) -> bool:
     lowered = after.split != before.split and (
         after.split.candidate_bp <= before.split.candidate_bp and after.split.mirror_bp <= before.split.mirror_bp
     )
-    return returned or (after.stable == before.stable and (lowered or _doubts(before, after)))
+    return returned or (
+        after.stable == before.stable and (lowered or _doubts(before, after) or _distrusts(before, after))
+    )
 
 
 def _is_back(before: State, after: State) -> bool:
@@ -32,6 +34,14 @@ def _is_back(before: State, after: State) -> bool:
     """
     at_rest = after.phase in RESTING and after.split == ALL_STABLE
     return at_rest and after != before and after == replace(before, confirmed=after.confirmed)
+
+
+def _distrusts(before: State, after: State) -> bool:
+    """Whether nothing moves but a gateway's word, which counts no more: it is asked again, or somebody else is."""
+    stays = after.phase in (before.phase, Phase.PAUSED) and after.confirmed < before.confirmed
+    return stays and all(
+        getattr(after, name) == getattr(before, name) for name in ("split", "candidate", "previous", "gateways")
+    )
 
 
 def _doubts(before: State, after: State) -> bool:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapters.port import ALL_STABLE, Adapter, Applied, Assignment, GatewayError, Proof, Receipt, Split, Verification
-from controller.rollout.events import Confirmed, Refused
+from controller.rollout.events import Confirmed, Drifted, Refused
+from controller.rollout.plan import OnDrift
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,9 @@ VERIFY_EVERY_S = 5.0
 """How often a confirmed gateway is read back."""
 
 VERIFY_TIMEOUT_S = 5.0
+
+EPOCH_AGE_S = 2.0
+"""How old the last look at a gateway's epoch may be. What has drifted is called somebody's hand only after this."""
 
 DETAIL_CHARS_MAX = 2_000
 """What is kept of a gateway's own words: the beginning. A refusal must fit into the journal, or it stops nothing."""
@@ -44,28 +48,41 @@ class Link:
 
     Args:
         adapter: the gateway.
-        tell: takes Confirmed and Refused events.
+        tell: takes Confirmed, Refused and Drifted events.
         now_s: the clock of events, in seconds since the epoch.
         report: hears every receipt, for meters.
+        answer: what the settings say to somebody's change by hand.
+        epoch: the gateway's epoch when it was last looked at; None if that is not known.
+
+    Attributes:
+        receipt: what came of the last attempt.
+        confirmed: the split that the gateway follows, as far as is known.
+        drift: what somebody has changed there by hand, while that is left so; empty otherwise.
     """
 
     def __init__(
         self,
         adapter: Adapter,
         *,
-        tell: Callable[[Confirmed | Refused], Awaitable[None]],
+        tell: Callable[[Confirmed | Refused | Drifted], Awaitable[None]],
         now_s: Callable[[], float],
         report: Callable[[Receipt], None],
+        answer: Callable[[], OnDrift] = lambda: OnDrift.ASK,
+        epoch: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.adapter = adapter
         self._tell = tell
         self._now_s = now_s
         self._report = report
+        self._answer = answer
+        self._epoch = epoch
+        self._stood_in: str | None = None
         self._wanted: Wanted | None = None
         self._news = asyncio.Event()
         self._scope: asyncio.Timeout | None = None
         self.receipt: Receipt | None = None
         self.confirmed: Split | None = None
+        self.drift = ""
 
     def want(self, assignment: Assignment, revision: int) -> None:
         """Make this the newest that is wanted. Interrupts an older attempt; never blocks."""
@@ -80,6 +97,7 @@ class Link:
             await self._news.wait()
             self._news.clear()
             assert self._wanted is not None
+            self.drift = ""
             if await self._insist(self._wanted):
                 await self._guard(self._wanted)
 
@@ -99,6 +117,7 @@ class Link:
             match receipt.outcome:
                 case Applied.CONFIRMED:
                     self.confirmed = wanted.assignment.split
+                    self._stood_in = self._epoch()
                     await self._tell(Confirmed(now_s=now_s, gateway=gateway, revision=wanted.revision))
                     return True
                 case Applied.REFUSED:
@@ -132,15 +151,61 @@ class Link:
             self._scope = None
 
     async def _guard(self, wanted: Wanted) -> None:
-        """Read a confirmed gateway back from time to time, and apply again what no longer stands."""
+        """Read a confirmed gateway back from time to time, and apply again what no longer stands.
+
+        What somebody has changed by hand is for the driver to answer: if it is to be undone, that is wanted anew.
+        """
         while not await self._news_within(VERIFY_EVERY_S):
             found = await self._read_back(wanted.assignment.agent)
-            if self._news.is_set() or found.proof in (Proof.APPLIED, Proof.UNPROVABLE):
+            if self._news.is_set() or found.proof is Proof.UNPROVABLE:
                 continue
+            if found.proof is Proof.APPLIED:
+                await self._stand(wanted)
+                continue
+            if found.proof is Proof.DRIFTED:
+                if await self._news_within(EPOCH_AGE_S):  # by then a restart has been seen
+                    continue
+                found = self._restart_told(found)
+            if found.proof is Proof.DRIFTED:
+                self.confirmed, self.drift = None, found.detail[:DETAIL_CHARS_MAX] or found.proof.value
+                await self._tell_drift(wanted, by_hand=True, detail=self.drift)
+                continue
+            if found.proof is Proof.RESET:
+                await self._tell_drift(wanted, by_hand=False, detail=found.detail[:DETAIL_CHARS_MAX])
+            self.drift = ""
             log.warning("%s: %s is %s: %s", found.gateway, wanted.assignment.agent, found.proof.value, found.detail)
             self.confirmed = None
             if not await self._insist(wanted):
                 return
+
+    async def _stand(self, wanted: Wanted) -> None:
+        """What is wanted stands there: where it did not, somebody has undone what they had changed."""
+        self._stood_in = self._epoch()
+        if self.drift:
+            self.confirmed, self.drift = wanted.assignment.split, ""
+            await self._tell(
+                Confirmed(now_s=self._now_s(), gateway=self.adapter.name, revision=wanted.revision),
+            )
+
+    def _restart_told(self, found: Verification) -> Verification:
+        """What adapters that only compare cannot tell: in another epoch it was nobody's hand."""
+        now = self._epoch()
+        if now is None or self._stood_in is None or now == self._stood_in:
+            return found
+        return replace(found, proof=Proof.RESET)
+
+    async def _tell_drift(self, wanted: Wanted, *, by_hand: bool, detail: str) -> None:
+        """Said at every look, for as long as it is so: one that counts for something is taken once."""
+        await self._tell(
+            Drifted(
+                now_s=self._now_s(),
+                gateway=self.adapter.name,
+                revision=wanted.revision,
+                by_hand=by_hand,
+                answer=self._answer(),
+                detail=detail,
+            )
+        )
 
     async def _read_back(self, agent: str) -> Verification:
         """What stands at the gateway. Something newer interrupts this too: a rollback waits for no answer."""

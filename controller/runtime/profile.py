@@ -8,7 +8,7 @@ from adapters.port import Assignment, Route, Stickiness, Version
 from controller.analysis.verdict import Judge
 from controller.evolution.gates import Gate
 from controller.metrics.promql import Query
-from controller.rollout.plan import Plan
+from controller.rollout.plan import OnDrift, Plan
 from controller.rollout.state import State
 
 
@@ -27,6 +27,7 @@ class Profile:
         judge: what its candidates are judged by; None where there are no objectives.
         stickiness, dead_man_s, request_timeout_s, retries, indicators, latency_limits_s: see
             :class:`~adapters.port.Assignment`.
+        on_drift: what is done when somebody has changed one of its gateways by hand.
         queries: the indicators that a Prometheus is asked for.
         drain_deadline_s: how long requests in flight on a version without traffic may go on.
     """
@@ -46,6 +47,7 @@ class Profile:
     indicators: tuple[str, ...] = ()
     latency_limits_s: tuple[float, ...] = ()
     queries: tuple[Query, ...] = ()
+    on_drift: OnDrift = OnDrift.ASK
     drain_deadline_s: float = 60.0
 
     def assignment(self, state: State) -> Assignment:

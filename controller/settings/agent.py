@@ -41,9 +41,9 @@ class VersionSpec(Shape):
     """The version string, such as 1.3.0. In quotes if it looks like a number (\"1.3\")."""
     digest: Annotated[str, Field(max_length=256, pattern=r"^[0-9A-Za-z@:./_+-]*$")] = ""
     """What identifies the build exactly, such as an image digest. Empty when there is none."""
-    endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1, max_length=1000)]
-    """`host:port` of each instance, an IPv6 address in brackets. At most 1,000: beyond that, put a load balancer in
-    between."""
+    endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1, max_length=256)]
+    """`host:port` of each instance, an IPv6 address in brackets. At most 256, so that a journal
+    record holds a whole rollout: beyond that, put a load balancer in between."""
     http2: bool = False
     """Whether the instances speak HTTP/2 without TLS, as gRPC agents do."""
     drain_url: Url | None = None
@@ -81,6 +81,12 @@ class AgentSpec(Shape):
     dead_man_s: Annotated[float, duration("2s", "1d")] | None = None
     """Where the gateway can: back to stable by itself after this long without a controller. None leaves the last split
     in place. At least 2s, because the split must be renewed several times within it."""
+
+    on_drift: Literal["ask", "take-over", "give-way"] = "ask"
+    """What is done when somebody has changed a gateway by hand. `ask` pauses the rollout, and leaves what was changed
+    until a person resumes it or rolls back; where no step is under way it takes over. `take-over` applies again what
+    was decided. `give-way` pauses as well, and leaves the change at rest too, until something else is to be applied.
+    The way back gives way to nobody, and what a gateway's own restart has undone is applied again at once."""
 
 
 class AgentSettings(Header):

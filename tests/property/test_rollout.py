@@ -16,7 +16,7 @@ from controller.analysis.verdict import Verdict
 from controller.rollout import events as e
 from controller.rollout.commands import Apply, CheckGates, DrainVersion, Probe
 from controller.rollout.machine import step
-from controller.rollout.plan import Plan, Step, WhenUndecided
+from controller.rollout.plan import OnDrift, Plan, Step, WhenUndecided
 from controller.rollout.refusal import Refusal
 from controller.rollout.state import RESTING, SERVING, Phase, State, Timer, new_state
 
@@ -240,6 +240,27 @@ class World(RuleBasedStateMachine):
     def refuse(self, gateway: str, lag: int) -> None:
         revision = self.state.revision - lag
         self.happens(e.Refused(now_s=self.now_s, gateway=gateway, revision=revision, detail="no"))
+
+    @rule(
+        gateway=st.sampled_from(GATEWAYS),
+        lag=st.integers(0, 1),
+        by_hand=st.booleans(),
+        answer=st.sampled_from(OnDrift),
+    )
+    def drift(self, gateway: str, lag: int, by_hand: bool, answer: OnDrift) -> None:
+        before = self.state
+        revision = before.revision - lag
+        self.happens(e.Drifted(now_s=self.now_s, gateway=gateway, revision=revision, by_hand=by_hand, answer=answer))
+        after = self.state
+        assert after.split == before.split, "somebody's hand at one gateway moved the others"
+        if lag or gateway not in before.confirmed:
+            assert after == before, "what does not stand any more was found a second time"
+            return
+        assert gateway not in after.confirmed, "a gateway that holds something else is said to follow"
+        back = before.phase is Phase.ROLLING_BACK
+        again = after.revision > before.revision
+        assert not by_hand or again or not back, "a rollback gave way to somebody's hand"
+        assert by_hand or after.phase is before.phase, "a gateway's restart paused a rollout"
 
     @rule(data=st.data())
     def answer_late(self, data: st.DataObject) -> None:

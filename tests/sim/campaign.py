@@ -28,6 +28,7 @@ class Campaign:
     blamed: int = 0
     bad_promoted: int = 0
     named: int = 0
+    hands: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
 
     def add(self, result: Result) -> None:
@@ -38,6 +39,7 @@ class Campaign:
         self.blamed += result.blamed
         self.bad_promoted += result.bad_promoted
         self.named += bool(result.named)
+        self.hands += result.hands
         self.outcomes.update(result.outcomes.values())
 
     @property
@@ -57,7 +59,7 @@ class Campaign:
             f"{self.seeds} seeds: rollouts {ended or 'none'}; {self.restarts} restarts; "
             f"{self.blamed} of {self.judged} good candidates blamed (at most {ALPHA:.0%}); "
             f"{self.bad_promoted} bad ones promoted unaided; "
-            f"crooked gateways named in {self.named} seeds; "
+            f"crooked gateways named in {self.named} seeds, {self.hands} gateways changed by hand; "
             f"{self.virtual_s / 3600:.1f} virtual hours in {took_s:.0f} s, {self.seeds / took_s:.0f} seeds/s"
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from adapters.port import (
     Applied,
@@ -16,6 +16,7 @@ from adapters.port import (
     Observation,
     Proof,
     Receipt,
+    Split,
     Tally,
     Verification,
 )
@@ -54,6 +55,7 @@ class SimGateway:
         subscriber: it asks for what is wanted when it comes back, as an Envoy does; else it must be told again.
         delay_s: from being told to having confirmed.
         refuses: it refuses every candidate share.
+        touched: somebody has changed it by hand since it was last told.
         crooked: it confirms a share, and gives another; `crooked_once` once it has.
         took: hears every assignment at the moment when requests begin to follow it.
     """
@@ -68,6 +70,7 @@ class SimGateway:
     up: bool = True
     frozen: bool = False
     refuses: bool = False
+    touched: bool = False
     crooked: bool = False
     crooked_once: bool = False
     able_since_s: float = 0.0
@@ -108,6 +111,16 @@ class SimGateway:
         self.able_since_s = now_s()
         self.turn()
 
+    def touch(self, candidate_bp: int) -> bool:
+        """Somebody gives the candidate another share by hand; False where there is none to give."""
+        self.serve()
+        if self.held is None or self.held.candidate is None or self.held.split.candidate_bp == candidate_bp:
+            return False
+        self.held, self.touched = replace(self.held, split=Split(candidate_bp)), True
+        self.crooked_once = True
+        self.able_since_s = now_s()
+        return True
+
     def bend(self, crooked: bool) -> None:
         """It begins, or ceases, to give another share than it was told."""
         self.serve()
@@ -119,7 +132,7 @@ class SimGateway:
     def take(self, assignment: Assignment | None) -> None:
         """From now on requests follow this."""
         self.serve()
-        self.held = assignment
+        self.held, self.touched = assignment, False
         self.took(self, assignment)
 
     def serve(self) -> None:
@@ -235,7 +248,9 @@ class Handle:
         if not gateway.up:
             raise GatewayError(self.name, "unreachable", "simulated", retryable=True)
         same = gateway.held is not None and gateway.held == gateway.wanted
-        return Verification(self.name, Proof.APPLIED if same else Proof.DRIFTED, "" if same else "simulated")
+        if same:
+            return Verification(self.name, Proof.APPLIED)
+        return Verification(self.name, Proof.DRIFTED if gateway.touched else Proof.RESET, "simulated")
 
     async def observe(self, agent: str) -> Observation:
         await self._pause(self.gateway.delay_s / 2, "observe")

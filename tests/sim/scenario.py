@@ -10,7 +10,7 @@ from adapters.port import Route, Split, Version
 from controller.analysis.objectives import Objective
 from controller.analysis.verdict import Judge
 from controller.evolution.gates import Gate
-from controller.rollout.plan import Plan, Step, WhenUndecided
+from controller.rollout.plan import OnDrift, Plan, Step, WhenUndecided
 from controller.runtime.profile import Profile
 
 from .clock import EPOCH_S
@@ -89,6 +89,7 @@ def draw(seed: int) -> Scenario:
             plan=_plan(chance),
             gate=Gate(),
             judge=Judge(OBJECTIVES[: chance.choice((1, 2))], ALPHA, SILENCE_S) if chance.random() < 0.9 else None,
+            on_drift=random.Random(f"drift {seed}").choice((OnDrift.ASK, OnDrift.TAKE_OVER)),
             drain_deadline_s=chance.choice((0.0, 3.0)),
         ),
         quality=chance.choice(QUALITIES),
@@ -153,6 +154,12 @@ def _happenings(chance: random.Random, gateways: tuple[str, ...], late: frozense
 
 def _crooks(seed: int, gateways: tuple[str, ...]) -> list[Happening]:
     chance = random.Random(f"crooks {seed}")
-    if chance.random() >= 0.15:
-        return []
-    return [Happening(chance.uniform(0.0, 10.0), "crooked", chance.choice(gateways), 30.0)]
+    found = []
+    if chance.random() < 0.15:
+        found.append(Happening(chance.uniform(0.0, 10.0), "crooked", chance.choice(gateways), 30.0))
+    if chance.random() < 0.25:
+        found += [
+            Happening(chance.uniform(3.0, CALM_AT_S), "by-hand", chance.choice(gateways))
+            for _ in range(chance.choice((1, 3)))
+        ]
+    return found

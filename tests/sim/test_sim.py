@@ -27,6 +27,7 @@ def test_every_law_holds():
     assert campaign.outcomes["promoted"], "nothing was ever promoted: the simulation proves little"
     assert campaign.outcomes["rolled-back"], "nothing was ever rolled back: the simulation proves little"
     assert campaign.named, "no gateway that gave another share than it said was ever named"
+    assert campaign.hands, "no gateway was ever changed by hand"
     assert campaign.restarts, "no controller was ever killed: the simulation proves little"
 
 

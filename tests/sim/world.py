@@ -42,6 +42,7 @@ class Result:
         digest: identifies everything that happened.
         outcomes: the phase that each rollout ended in.
         named: looks at which a gateway was named that gave another share than it said.
+        hands: how often somebody changed a gateway by hand.
         judged: rollouts of good candidates that had traffic and were judged; `blamed`, those that were in breach.
     """
 
@@ -56,6 +57,7 @@ class Result:
     blamed: int = 0
     bad_promoted: int = 0
     named: int = 0
+    hands: int = 0
 
 
 class BrokenError(AssertionError):
@@ -144,6 +146,7 @@ class World:
         self.gateways = {name: self._gateway(name) for name in (*scenario.gateways, "spare")}
         self.options = dict.fromkeys(self.gateways, 0)
         self.restarts = 0
+        self.hands = 0
         self._evidence: tuple[object, ...] | None = None
         self._kills_at = list(scenario.kills_at)
         self._operators = Operators(self)
@@ -266,6 +269,11 @@ class World:
                 self.note("the disk is fast again")
             case "join":
                 gateway.turn(up=True)
+            case "by-hand":
+                share_bp = self.chance(f"hand {happening.at_s}").choice((0, 1000, 5000))
+                if gateway.touch(share_bp):
+                    self.hands += 1
+                    self.note(f"somebody gives the candidate {share_bp} bp at {happening.whom}")
             case "crooked":
                 self.note(f"{happening.whom} gives a quarter of what it says")
                 gateway.bend(True)
@@ -376,6 +384,7 @@ class World:
             outcomes=dict(law.outcomes),
             judged=len(law.served) if good else 0,
             named=law.named,
+            hands=self.hands,
             blamed=len(law.breaches) if good else 0,
             bad_promoted=sum(
                 outcome == "promoted" and name not in law.guided for name, outcome in law.outcomes.items() if bad

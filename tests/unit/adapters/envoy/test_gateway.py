@@ -110,7 +110,7 @@ async def test_a_name_with_other_addresses_is_drift_and_applying_mends_it():
     assert (await gateway.verify("bot")).proof is Proof.APPLIED
     before = cluster_of(served(server), "bot/stable")
     names.known["agent.test"] = "10.0.0.10"
-    assert (await gateway.verify("bot")).proof is Proof.DRIFTED
+    assert (await gateway.verify("bot")).proof is Proof.RESET
     await apply(gateway, wanted(stable=NAMED))
     assert cluster_of(served(server), "bot/stable") != before
     assert (await gateway.verify("bot")).proof is Proof.APPLIED

@@ -14,7 +14,7 @@ from controller.analysis.verdict import Verdict
 from controller.rollout import events as e
 from controller.rollout.commands import Apply, CheckGates, DrainVersion, Probe
 from controller.rollout.machine import TABLE, step, unfinished
-from controller.rollout.plan import Plan, WhenUndecided
+from controller.rollout.plan import OnDrift, Plan, WhenUndecided
 from controller.rollout.refusal import Refusal
 from controller.rollout.state import Phase, Timer
 from tests.unit.controller.rollout.playbook import (
@@ -60,6 +60,13 @@ def samples(play: Playbook) -> dict[type[e.AnyEvent], tuple[e.AnyEvent, ...]]:
         ),
         e.Refused: tuple(
             e.Refused(now_s=now_s, gateway="edge", revision=revision, detail="no") for revision in (0, state.revision)
+        ),
+        e.Drifted: tuple(
+            e.Drifted(now_s=now_s, gateway=gateway, revision=revision, by_hand=by_hand, answer=answer)
+            for gateway in ("nobody", "edge", "inner")
+            for revision in (0, state.revision)
+            for by_hand in (False, True)
+            for answer in OnDrift
         ),
         e.Judged: tuple(e.Judged(now_s=now_s, verdict=verdict) for verdict in Verdict),
         e.Drained: tuple(e.Drained(now_s=now_s, version_name=name, deadline_at_s=at_s, cut=0) for name, at_s in drains),
@@ -156,7 +163,7 @@ def walk(play: Playbook, chance: Random, steps: int) -> None:
 def test_every_way_in_the_table_can_be_gone():
     missing = {(phase, kind, goal) for (phase, kind), row in TABLE.items() for goal in row.goes_to if goal is not phase}
     chance = Random(1)
-    for start in STARTS * 100:
+    for start in STARTS * 200:
         play = start()
         walk(play, chance, steps=8)
         missing -= play.passed

@@ -44,7 +44,26 @@ BACK = {
     ),
 }
 
+HELD = replace(SERVED, confirmed=frozenset({"edge", "inner"}), gateways=frozenset({"edge", "inner"}))
+BACK |= {
+    "a gateway that began again": (HELD, replace(HELD, confirmed=frozenset({"inner"}))),
+    "somebody's hand, taken over": (HELD, replace(HELD, confirmed=frozenset(), revision=HELD.revision + 1)),
+    "somebody's hand, asked about": (HELD, replace(HELD, confirmed=frozenset({"inner"}), phase=Phase.PAUSED)),
+}
+
 FORWARD = {
+    "endpoints that have moved": (
+        HELD,
+        replace(HELD, stable=replace(OLD, endpoints=("10.0.0.9:1",)), confirmed=frozenset()),
+    ),
+    "a gateway that joined": (
+        HELD,
+        replace(HELD, gateways=frozenset({"edge", "inner", "third"}), confirmed=frozenset()),
+    ),
+    "a return that is not kept any more": (
+        replace(PROMOTED, confirmed=frozenset({"edge"})),
+        replace(PROMOTED, previous=None, confirmed=frozenset()),
+    ),
     "the next step": (SERVED, replace(SERVED, split=Split(5000), rollout=replace(ROLLOUT, step=1))),
     "a larger share by hand": (GUIDED, replace(GUIDED, split=Split(9000))),
     "more to mirror and less to serve": (GUIDED, replace(GUIDED, split=Split(1000, 500))),

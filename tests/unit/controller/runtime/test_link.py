@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from adapters.port import Applied, GatewayError, Proof, Split
-from controller.rollout.events import Confirmed, Refused
-from controller.runtime.link import DETAIL_CHARS_MAX, RETRY_MAX_S, RETRY_MIN_S, VERIFY_EVERY_S, Link
+from controller.rollout.events import Confirmed, Drifted, Refused
+from controller.rollout.plan import OnDrift
+from controller.runtime.link import DETAIL_CHARS_MAX, EPOCH_AGE_S, RETRY_MAX_S, RETRY_MIN_S, VERIFY_EVERY_S, Link
 from controller.runtime.tasks import Tasks
 from tests.sim.clock import now_s, passes, until
 from tests.unit.controller.runtime.stage import assignment, never
@@ -27,9 +28,9 @@ def inbox():
 
 
 @asynccontextmanager
-async def linked(gateway, inbox, receipts=None):
+async def linked(gateway, inbox, receipts=None, **more):
     report = (lambda _: None) if receipts is None else receipts.append
-    link = Link(gateway, tell=inbox.tell, now_s=now_s, report=report)
+    link = Link(gateway, tell=inbox.tell, now_s=now_s, report=report, **more)
     async with Tasks() as tasks:
         tasks.start("link", link.run())
         yield link
@@ -145,13 +146,59 @@ async def test_the_words_of_a_refusal_fit_into_the_journal(edge, inbox):
     assert len(inbox[0].detail) <= DETAIL_CHARS_MAX, "no room for the rollback in the journal"
 
 
-async def test_drift_is_found_and_applied_again(edge, inbox):
-    edge.proofs += [Proof.APPLIED, Proof.DRIFTED]
+async def test_what_a_restart_has_undone_is_applied_again_at_once(edge, inbox):
+    edge.proofs += [Proof.APPLIED, Proof.RESET]
     async with linked(edge, inbox) as link:
         link.want(assignment(1000), 1)
-        await passes(2.5 * VERIFY_EVERY_S)
-        assert edge.shares == [10.0, 10.0], "somebody changed the gateway, and it stayed so"
-        assert inbox.answers == [(Confirmed, 1), (Confirmed, 1)]
+        await passes(2.1 * VERIFY_EVERY_S)
+        assert edge.shares == [10.0, 10.0], "a gateway that has forgotten its split kept on as it began"
+        assert inbox.answers == [(Confirmed, 1), (Drifted, 1), (Confirmed, 1)]
+        assert not inbox[1].by_hand, "a restart would pause a rollout"
+
+
+async def test_what_somebody_did_by_hand_is_told_and_left_to_the_driver(edge, inbox):
+    edge.proofs += [Proof.DRIFTED, Proof.DRIFTED]
+    async with linked(edge, inbox, answer=lambda: OnDrift.GIVE_WAY) as link:
+        link.want(assignment(1000), 1)
+        await passes(VERIFY_EVERY_S + EPOCH_AGE_S + 0.1)
+        assert inbox.answers == [(Confirmed, 1), (Drifted, 1)]
+        assert (inbox[1].by_hand, inbox[1].answer, inbox[1].detail) == (True, OnDrift.GIVE_WAY, "read back")
+        assert (link.confirmed, link.drift) == (None, "read back"), "a gateway that was changed is said to follow"
+        assert edge.shares == [10.0], "somebody's change was undone with nobody asked"
+        link.want(assignment(1000), 2)
+        await until(lambda: (Confirmed, 2) in inbox.answers, within_s=0.1)
+        assert link.drift == ""
+
+
+async def test_who_undoes_their_change_is_believed(edge, inbox):
+    edge.proofs += [Proof.DRIFTED, Proof.APPLIED]
+    async with linked(edge, inbox) as link:
+        link.want(assignment(1000), 1)
+        await passes(3 * VERIFY_EVERY_S)
+        assert inbox.answers == [(Confirmed, 1), (Drifted, 1), (Confirmed, 1)]
+        assert (link.confirmed, link.drift) == (Split(1000), "")
+        assert edge.shares == [10.0]
+
+
+async def test_another_epoch_is_a_restart_whatever_the_adapter_says(edge, inbox):
+    epoch = ["1"]
+    edge.proofs += [Proof.APPLIED, Proof.DRIFTED]
+    async with linked(edge, inbox, epoch=lambda: epoch[0]) as link:
+        link.want(assignment(1000), 1)
+        await passes(1.5 * VERIFY_EVERY_S)
+        epoch[0] = "2"
+        await passes(VERIFY_EVERY_S + EPOCH_AGE_S)
+        assert inbox.answers == [(Confirmed, 1), (Drifted, 1), (Confirmed, 1)]
+        assert not inbox[1].by_hand, "a replaced container was taken for somebody's hand"
+
+
+async def test_a_rollback_does_not_wait_for_who_it_was(edge, inbox):
+    edge.proofs += [Proof.DRIFTED]
+    async with linked(edge, inbox) as link:
+        link.want(assignment(1000), 1)
+        await passes(VERIFY_EVERY_S + EPOCH_AGE_S / 2)
+        link.want(assignment(0), 2)
+        await until(lambda: (Confirmed, 2) in inbox.answers, within_s=0.1)
 
 
 async def test_what_cannot_be_proven_is_left_alone(edge, inbox):
