@@ -6,7 +6,7 @@ from adapters.traefik.client import Credential
 from adapters.traefik.gateway import TraefikOptions
 from adapters.traefik.translation import HealthCheck
 from controller.evolution.gates import Gate
-from controller.rollout.plan import Step, WhenUndecided
+from controller.rollout.plan import OnDrift, Step, WhenUndecided
 from controller.roster import SILENCE_MAX_S, roster_of
 from controller.settings.loading import loads
 
@@ -145,3 +145,8 @@ def test_a_traefik_brings_how_it_is_reached():
         health_check=HealthCheck("/healthz"),
         credential=Credential(env="TRAEFIK_AUTHORIZATION"),
     )
+
+
+def test_what_is_done_about_a_hand_at_a_gateway_is_the_agents_to_say():
+    assert profile().on_drift is OnDrift.ASK
+    assert profile(onDrift="take-over").on_drift is OnDrift.TAKE_OVER
