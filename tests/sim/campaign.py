@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from .result import Result
 from .scenario import ALPHA
-from .world import Result, run
+from .world import run
 
 SURPRISE_MAX = 1e-6
 """How unlikely the number of false alarms may be, if alpha's promise holds, before it is taken for broken."""

@@ -6,8 +6,7 @@ import asyncio
 import hashlib
 import logging
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import cast
 
 from adapters.port import Adapter, Version
@@ -25,39 +24,13 @@ from .disk import Disk, SimJournal
 from .gateway import Handle, SimGateway
 from .law import Law
 from .operators import Operators
+from .result import Result
 from .scenario import AGENT, CALM_AT_S, GOOD, NEXT, OBJECTIVES, OLD, Happening, Scenario, draw
 
 END_WITHIN_S = 150.0
 """A rollout ends this long after the last fault at the latest, by timers alone."""
 
 INSPECT_EVERY_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a seed.
-
-    Attributes:
-        broken: the law that was broken; empty when all held.
-        digest: identifies everything that happened.
-        outcomes: the phase that each rollout ended in.
-        named: looks at which a gateway was named that gave another share than it said.
-        hands: how often somebody changed a gateway by hand.
-        judged: rollouts of good candidates that had traffic and were judged; `blamed`, those that were in breach.
-    """
-
-    seed: int
-    broken: str
-    digest: str
-    last: tuple[str, ...]
-    virtual_s: float
-    restarts: int
-    outcomes: Mapping[str, str] = field(default_factory=dict)
-    judged: int = 0
-    blamed: int = 0
-    bad_promoted: int = 0
-    named: int = 0
-    hands: int = 0
 
 
 class BrokenError(AssertionError):
