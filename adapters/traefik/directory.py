@@ -19,7 +19,7 @@ import yaml
 
 from adapters.port import GatewayError
 
-from .document import Document, Standing, without_templates
+from .document import Document, Standing, generation_in, without_templates
 from .translation import PREFIX
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -76,6 +76,11 @@ class Directory:
     async def standing(self, document: Document) -> Standing:
         """Whether the file says exactly that. Raises GatewayError."""
         return await self._do(partial(self._standing, document))
+
+    async def generation(self) -> str:
+        """That of the document which stands there; empty where there is none. Raises GatewayError."""
+        text = await self._do(self._read)
+        return generation_in(text) if text else ""
 
     async def conflict(self, document: Document, agent: str) -> str:
         """Who else defines what is this agent's, in a sentence; empty when nobody does. Raises GatewayError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +13,9 @@ from typing import Any
 from .rules import priorities
 from .translation import ASIDE, PREFIX, AgentParts, Part
 
-STAMP_CHARS = 16
+DIGEST_CHARS = 16
+
+_STAMP = re.compile(r'"X-Turnout-Document": "([0-9a-f]{1,64})-[0-9a-f]+"')
 
 
 class Standing(StrEnum):
@@ -30,7 +33,8 @@ class Document:
     Attributes:
         http: sections of its ``http`` configuration: services, routers, middlewares, serversTransports.
         owners: the names of each agent's parts, by section, in the order in which they are worth looking at.
-        stamp: tells this document from every other one.
+        stamp: tells this document from every other one, also from an earlier one that says the same: Traefik may show
+            that one while it is about to load what stood between the two.
     """
 
     http: Mapping[str, Mapping[str, Part]]
@@ -70,8 +74,20 @@ def stamp_in(shown: object) -> str:
     return shown if isinstance(shown, str) else ""
 
 
-def compose(gateway: str, agents: Mapping[str, AgentParts]) -> Document:
-    """Put the parts of all agents together; only the routers' order needs to know all of them."""
+def generation_in(text: str) -> str:
+    """The generation of a document by its text; empty where there is none."""
+    found = _STAMP.search(text)
+    return found[1] if found else ""
+
+
+def compose(gateway: str, agents: Mapping[str, AgentParts], generation: str) -> Document:
+    """Put the parts of all agents together; only the routers' order needs to know all of them.
+
+    Args:
+        gateway: the gateway's name.
+        agents: the parts of each.
+        generation: hexadecimal, another one for each document that is written.
+    """
     ranks = priorities({name: rule for parts in agents.values() for name, rule in parts.rules.items()})
     http: dict[str, dict[str, Any]] = {"services": {}, "routers": {}, "middlewares": {}, "serversTransports": {}}
     owners: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -88,7 +104,8 @@ def compose(gateway: str, agents: Mapping[str, AgentParts]) -> Document:
         for section, named in own.items():
             http[section].update(named)
         owners[agent] = {section: tuple(named) for section, named in own.items()}
-    stamp = hashlib.sha256(json.dumps(http).encode()).hexdigest()[:STAMP_CHARS]
+    digest = hashlib.sha256(json.dumps(http).encode()).hexdigest()
+    stamp = f"{generation}-{digest[:DIGEST_CHARS]}"
     http["middlewares"][stamp_name(gateway)] = stamp_part(stamp)
     return Document(http, owners, stamp)
 

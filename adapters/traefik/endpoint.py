@@ -57,6 +57,10 @@ class Endpoint:
             return Standing.NOTHING
         return Standing.SAME if self._text == document.text(self._headline) else Standing.OTHER
 
+    async def generation(self) -> str:
+        """Nothing outlives a controller here."""
+        return ""
+
     async def conflict(self, document: Document, agent: str) -> str:
         """Nobody else defines anything here: names of another provider are other names."""
         del document, agent

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,8 @@ LOOK_AGAIN_MIN_S, LOOK_AGAIN_MAX_S = 0.01, 0.1
 PAGE_AGE_S_MAX = 0.2
 """Agents of one gateway that are observed at the same time share one reading of the metrics page."""
 
+GENERATION_BYTES = 6
+
 UNSHOWN = frozenset({"serversTransports"})
 """Sections that Traefik's API does not show."""
 
@@ -108,6 +111,10 @@ class Place(Protocol):
         """Whether that is what is found. Raises GatewayError."""
         ...
 
+    async def generation(self) -> str:
+        """That of the document which an earlier controller left there; empty for none. Raises GatewayError."""
+        ...
+
     async def conflict(self, document: Document, agent: str) -> str:
         """Who else defines what is this agent's; empty when nobody does. Raises GatewayError."""
         ...
@@ -145,6 +152,7 @@ class TraefikGateway:
         self._parts: dict[str, AgentParts] = {}
         self._composed: Document | None = None
         self._put_at_s = float("-inf")
+        self._put_stamp = ""
         self._serial = 0
         self._serials: dict[str, int] = {}
         self._since: dict[str, int] = {}
@@ -165,6 +173,7 @@ class TraefikGateway:
         for assignment in assignments:
             self._want(assignment)
         try:
+            self._composed = self._compose(await self._place.generation() or _generation())
             await self._put()
         except GatewayError as error:
             log.error("%s; it is tried again", error)  # noqa: TRY400 - no fault of ours
@@ -242,12 +251,15 @@ class TraefikGateway:
     def _document(self) -> Document:
         """All that is wanted. Put together when it is needed: a thousand agents may come at once."""
         if self._composed is None:
-            self._composed = compose(self.name, self._parts)
-            self._serials.pop(self._composed.stamp, None)
-            self._serials[self._composed.stamp] = self._serial
-            while len(self._serials) > DOCUMENTS_MAX:
-                del self._serials[next(iter(self._serials))]
+            self._composed = self._compose(_generation())
         return self._composed
+
+    def _compose(self, generation: str) -> Document:
+        document = compose(self.name, self._parts, generation)
+        self._serials[document.stamp] = self._serial
+        while len(self._serials) > DOCUMENTS_MAX:
+            del self._serials[next(iter(self._serials))]
+        return document
 
     def _translate(self, assignment: Assignment) -> AgentParts:
         options = self._options
@@ -255,13 +267,23 @@ class TraefikGateway:
 
     def _alone(self, wanted: Assignment) -> Document:
         """One agent's document: enough to know what its parts are called."""
-        return compose(self.name, {wanted.agent: self._translate(wanted)})
+        return compose(self.name, {wanted.agent: self._translate(wanted)}, _generation())
 
     async def _put(self) -> None:
-        """Write what is wanted, unless it stands there. Raises GatewayError."""
+        """Write what is wanted, unless it stands there. Raises GatewayError.
+
+        What was written before and stands there no longer gets another stamp: Traefik may show the old one while it is
+        about to load what somebody wrote in its place.
+        """
         document = self._document()
         if await self._place.standing(document) is Standing.SAME:
             return
+        if document.stamp == self._put_stamp and document is self._composed:
+            self._composed = None
+            self._serial += 1
+            self._since = dict.fromkeys(self._since, self._serial)
+        document = self._document()
+        self._put_stamp = document.stamp
         await self._place.put(document)
         self._put_at_s = self._now_s()
 
@@ -357,6 +379,10 @@ class TraefikGateway:
         self._is_closed = True
         await self._place.close()
         await self._client.close()
+
+
+def _generation() -> str:
+    return secrets.token_hex(GENERATION_BYTES)
 
 
 def _asks_too_much(wanted: Assignment) -> str:

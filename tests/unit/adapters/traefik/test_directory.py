@@ -13,7 +13,7 @@ OLD, NEW = Version("1.0", ("10.0.0.1:3000",)), Version("1.1", ("10.0.0.2:3000",)
 
 def document(candidate_bp=0, **route):
     assignment = Assignment("bot", Route(**route), OLD, NEW, Split(candidate_bp))
-    return compose("edge", {"bot": translate(assignment)})
+    return compose("edge", {"bot": translate(assignment)}, "0a")
 
 
 @pytest.fixture
@@ -32,6 +32,12 @@ async def test_a_document_is_put_whole_and_by_rename(directory, tmp_path):
     assert await directory.standing(document(100)) is Standing.SAME
     assert [path.name for path in tmp_path.iterdir()] == ["turnout-edge.yml"], "something was left behind"
     assert yaml.safe_load(directory.path.read_text())["http"]["services"]["turnout.bot"]
+
+
+async def test_what_an_earlier_controller_left_is_known_again(directory):
+    assert await directory.generation() == ""
+    await directory.put(document())
+    assert await directory.generation() == "0a"
 
 
 async def test_traefik_under_another_user_can_read_it(directory):

@@ -5,7 +5,7 @@ from adapters.port import GatewayError
 from adapters.traefik.document import Standing, compose
 from adapters.traefik.endpoint import Endpoint
 
-DOCUMENT = compose("edge", {})
+DOCUMENT = compose("edge", {}, "0a")
 
 
 async def get(url):
@@ -17,6 +17,7 @@ async def test_the_newest_document_is_served_and_nothing_before_it(unused_tcp_po
     listen = f"127.0.0.1:{unused_tcp_port}"
     endpoint = Endpoint("edge", listen)
     assert await endpoint.standing(DOCUMENT) is not Standing.SAME
+    assert await endpoint.generation() == ""
     with pytest.raises(aiohttp.ClientConnectorError):
         await get(f"http://{listen}/")
     await endpoint.put(DOCUMENT)
@@ -25,7 +26,7 @@ async def test_the_newest_document_is_served_and_nothing_before_it(unused_tcp_po
         status, kind, text = await get(f"http://{listen}/any/path")
         assert (status, kind) == (200, "application/yaml")
         assert DOCUMENT.stamp in text
-        other = compose("other", {})
+        other = compose("other", {}, "0a")
         await endpoint.put(other)
         assert await endpoint.standing(DOCUMENT) is not Standing.SAME
         assert other.stamp in (await get(f"http://{listen}/"))[2]

@@ -123,6 +123,30 @@ async def test_another_agents_change_holds_nobody_up(stage):
     assert (await apply(adapter, at(200))).outcome is Applied.UNCONFIRMED
 
 
+async def test_an_old_document_that_says_the_same_confirms_nothing(stage):
+    """Traefik still shows the document before the last one, and is about to load the last one, which gave more."""
+    adapter, program = stage
+    await apply(adapter, at(0))
+    program.load()
+    program.file = None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await apply(adapter, at(5_000))
+    assert (await apply(adapter, at(0))).outcome is Applied.UNCONFIRMED, (
+        "the candidate would be served after a way back"
+    )
+
+
+async def test_what_is_put_right_is_confirmed_only_when_it_is_loaded_again(stage):
+    adapter, program = stage
+    await apply(adapter, at(1_000))
+    file, program.file = program.file, None
+    file.write_text(file.read_text().replace('"weight": 1000', '"weight": 5000'))
+    assert (await apply(adapter, at(1_000))).outcome is Applied.UNCONFIRMED, "Traefik may be about to load the edit"
+    program.file = file
+    assert (await apply(adapter, at(1_000))).outcome is Applied.CONFIRMED
+
+
 async def test_a_router_that_traefik_does_not_use_is_a_refusal_in_its_words(stage):
     adapter, program = stage
     program.disabled["turnout.bot"] = ['entryPoint "xx" doesn\'t exist']
