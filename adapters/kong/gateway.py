@@ -34,7 +34,7 @@ from adapters.port import (
 from .admin import Admin, TokenSource
 from .balancer import difference
 from .log_book import LogBook
-from .node import Mode, Upstream, balancer, mode_of, settings_differ, stored, weights_differ, write
+from .node import Life, Mode, Upstream, balancer, life_of, settings_differ, stored, weights_differ, write
 from .receiver import Receiver
 from .weights import SHARE_BP_MIN, NotPossibleError, Wanted, target_name, wanted_of
 
@@ -122,6 +122,7 @@ class KongGateway:
         self._sleep = sleep
         self._epoch = uuid.uuid4().hex
         self._wanted: dict[str, Assignment] = {}
+        self._lives: dict[str, Life] = {}
         self._log_book = LogBook()
         self._turn = asyncio.Lock()
         self._opened: aiohttp.ClientSession | None = None
@@ -188,12 +189,12 @@ class KongGateway:
         problems: list[GatewayError] = []
         for admin in self._nodes:
             try:
-                mode = await mode_of(admin, self.name)
-                if mode is Mode.DBLESS:
+                life = self._lives[admin.url] = await life_of(admin, self.name)
+                if life.mode is Mode.DBLESS:
                     async with self._turn:  # a whole document is read, changed and posted
-                        await write(admin, self.name, mode, upstream, wanted)
+                        await write(admin, self.name, life.mode, upstream, wanted)
                 else:
-                    await write(admin, self.name, mode, upstream, wanted)
+                    await write(admin, self.name, life.mode, upstream, wanted)
                     return
             except GatewayError as error:
                 problems.append(error)
@@ -258,14 +259,22 @@ class KongGateway:
         except NotPossibleError as error:
             return Verification(self.name, Proof.REFUSED, str(error))
         except GatewayError as error:
-            proof = {"unreachable": Proof.UNREACHABLE, "not-found": Proof.DRIFTED}.get(error.code, Proof.REFUSED)
-            return Verification(self.name, proof, str(error))
+            is_away = error.code == "unreachable"
+            return Verification(self.name, Proof.UNREACHABLE if is_away else Proof.REFUSED, str(error))
         return next((entry for entry in found if entry.proof is not Proof.APPLIED), found[0])
 
     async def _compare(self, admin: Admin, upstream: Upstream, wanted: Wanted) -> Verification:
-        words = weights_differ(await stored(admin, upstream), wanted.all) or await settings_differ(admin, upstream)
+        try:
+            found_weights = await stored(admin, upstream)
+            words = weights_differ(found_weights, wanted.all) or await settings_differ(admin, upstream)
+        except GatewayError as error:
+            if error.code != "not-found":
+                raise
+            found_weights, words = {}, f"upstream {upstream.name} is gone"
         if words:
-            return Verification(self.name, Proof.DRIFTED, f"{admin.url}: {words}")
+            is_gone = not wanted.all.keys() <= found_weights.keys()
+            proof = Proof.RESET if await self._began_again(admin, is_gone=is_gone) else Proof.DRIFTED
+            return Verification(self.name, proof, f"{admin.url}: {words}")
         found = await balancer(admin, upstream)
         if words := difference(found, wanted.all):
             return Verification(self.name, Proof.PENDING, f"{admin.url}: {words}")
@@ -273,6 +282,11 @@ class KongGateway:
             self._log_book.learn(upstream.name, found.addresses)
         hashed = "sessions are hashed onto few points, so judge by the observed share" if upstream.stickiness else ""
         return Verification(self.name, Proof.APPLIED, hashed)
+
+    async def _began_again(self, admin: Admin, *, is_gone: bool) -> bool:
+        """Whether a node without a database has only its file again: it has another id, or nothing of ours."""
+        now, before = await life_of(admin, self.name), self._lives.get(admin.url)
+        return now.mode is Mode.DBLESS and (is_gone or before is None or now.node_id != before.node_id)
 
     async def observe(self, agent: str) -> Observation:
         """What the http-log plugin has posted. Without it, nothing is known, which is not zero."""

@@ -54,15 +54,25 @@ class Upstream:
         return {"algorithm": "consistent-hashing", **hashed}
 
 
-async def mode_of(admin: Admin, gateway: str) -> Mode:
-    """How a node keeps its configuration. Raises GatewayError."""
-    configuration = (await admin.root()).get("configuration")
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What a node is in this life: a node without a database that starts again has another id, and only its file."""
+
+    mode: Mode
+    node_id: str
+
+
+async def life_of(admin: Admin, gateway: str) -> Life:
+    """What a node is now. Raises GatewayError."""
+    root = await admin.root()
+    configuration = root.get("configuration")
     if not isinstance(configuration, dict):
         raise GatewayError(gateway, "invalid", f"{admin.url}: is this an Admin API?", retryable=False)
     if configuration.get("role") == "control_plane":
         words = f"{admin.url} is the control plane of a hybrid deployment: what its data planes do cannot be read there"
         raise GatewayError(gateway, "invalid", words, retryable=False)
-    return Mode.DBLESS if configuration.get("database") == "off" else Mode.DATABASE
+    mode = Mode.DBLESS if configuration.get("database") == "off" else Mode.DATABASE
+    return Life(mode, str(root.get("node_id")))
 
 
 async def write(admin: Admin, gateway: str, mode: Mode, upstream: Upstream, wanted: Wanted) -> None:

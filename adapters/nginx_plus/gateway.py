@@ -116,6 +116,7 @@ class NginxPlusGateway:
         self._epoch = uuid.uuid4().hex
         self._wanted: dict[str, Assignment] = {}
         self._counts: dict[str, Counts] = {}
+        self._loaded: dict[str, object] = {}
         self._added: set[tuple[str, str, str]] = set()
         self._opened: aiohttp.ClientSession | None = None
         authorization = Authorization(options.authorization_env, options.authorization_file)
@@ -179,6 +180,7 @@ class NginxPlusGateway:
 
     async def _write(self, api: Api, assignment: Assignment, pools: Sequence[_Pool]) -> None:
         """Make one instance what is wanted. No request goes to a candidate whose servers are being exchanged."""
+        self._loaded[api.url] = await self._loaded_at(api)
         read = {pool.path: await self._servers(api, pool.path) for pool in pools}
         if self._options.keyval is not None:
             before = await self._percent(api, assignment.agent)
@@ -264,6 +266,11 @@ class NginxPlusGateway:
                 return f"the keyval says {share_bp / 100:g} %, not {assignment.split.candidate_bp / 100:g} %"
         return ""
 
+    async def _loaded_at(self, api: Api) -> object:
+        """When an instance read its configuration: a restart or a reload may have lost what it was told."""
+        about = await api.ask("GET", "/nginx")
+        return about.get("load_timestamp") if isinstance(about, dict) else None
+
     async def verify(self, agent: str) -> Verification:
         """Compare what every instance has with what was applied last."""
         assignment = self._wanted.get(agent)
@@ -273,7 +280,8 @@ class NginxPlusGateway:
             pools = self._pools(assignment)
             for api in self._nodes:
                 if words := await self._differs(api, assignment, pools):
-                    return Verification(self.name, Proof.DRIFTED, f"{api.url}: {words}")
+                    is_same = await self._loaded_at(api) == self._loaded.get(api.url)
+                    return Verification(self.name, Proof.DRIFTED if is_same else Proof.RESET, f"{api.url}: {words}")
         except NotPossibleError as error:
             return Verification(self.name, Proof.REFUSED, str(error))
         except GatewayError as error:

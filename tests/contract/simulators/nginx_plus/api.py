@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import UTC, datetime
 
 from aiohttp import web
 
@@ -23,6 +24,13 @@ class Api:
         self._memory = memory
         self._authorization = authorization
         self._is_writable = is_writable
+        self.about = {
+            "version": "1.27.2",
+            "build": "nginx-plus-r33",
+            "address": "127.0.0.1",
+            "generation": 1,
+            "load_timestamp": datetime.now(UTC).isoformat(),
+        }
 
     def app(self):
         app = web.Application()
@@ -54,7 +62,7 @@ class Api:
             raise ApiError(405, "method disabled", "MethodDisabled")
         match parts[2:]:
             case ["nginx"]:
-                return web.json_response({"version": "1.27.2", "build": "nginx-plus-r33", "address": "127.0.0.1"})
+                return web.json_response(self.about)
             case ["http", "keyvals", zone]:
                 return await self._keyval(request, self._memory.keyval(zone))
             case ["http", "upstreams", name]:

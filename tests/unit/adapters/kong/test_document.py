@@ -1,6 +1,6 @@
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.kong.document import DocumentError, digest, merged, parse, upstream_in, weights_in, without
@@ -78,6 +78,7 @@ def test_a_target_that_is_none_is_refused(row):
         weights_in({"upstreams": [{"name": "a", "id": "u"}], "targets": [{"upstream": "u", **row}]}, "a")
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

@@ -153,6 +153,25 @@ async def test_a_hand_is_found_whatever_it_changed():
         assert (await gateway.apply(at(1_000), timeout_s=5.0)).outcome is Applied.CONFIRMED
 
 
+async def test_a_restart_is_told_from_a_hand():
+    kongs = Kongs(0.0, database="off")
+    store, api = kongs.stores[0], kongs.apis[0]
+    file = {"_format_version": "3.0", "upstreams": [{"name": "bot.turnout", "targets": [{"target": A}]}]}
+    both = {**file, "upstreams": [{"name": "bot.turnout", "targets": [{"target": A}, {"target": B}]}]}
+    async with kongs.gateway() as gateway:
+        for begins_with, node_id, proof in (
+            (file, "another", Proof.RESET),
+            ({"_format_version": "3.0"}, "another", Proof.RESET),
+            (both, "another", Proof.RESET),
+            (both, None, Proof.DRIFTED),
+        ):
+            assert (await gateway.apply(at(1_000), timeout_s=5.0)).outcome is Applied.CONFIRMED
+            store.load(begins_with, flatten=False)
+            api.node_id = f"{node_id}-{api.node_id}" if node_id else api.node_id
+            verification = await gateway.verify("bot")
+            assert verification.proof is proof, f"a person is asked about a restart, or not about a hand: {begins_with}"
+
+
 async def test_an_agent_that_goes_leaves_everything_with_stable():
     kongs = Kongs(0.0)
     async with kongs.gateway() as gateway:

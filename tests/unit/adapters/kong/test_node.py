@@ -3,7 +3,7 @@ import json
 import pytest
 import yaml
 
-from adapters.kong.node import Mode, Upstream, balancer, mode_of, settings_differ, stored, weights_differ, write
+from adapters.kong.node import Mode, Upstream, balancer, life_of, settings_differ, stored, weights_differ, write
 from adapters.kong.weights import Wanted
 from adapters.port import GatewayError, Stickiness
 
@@ -170,17 +170,17 @@ async def test_a_configuration_that_is_none_is_refused(answer):
 )
 async def test_a_node_says_how_it_keeps_its_configuration(configuration, mode):
     async with scripted(Script({"GET /": (200, {"configuration": configuration})})) as admin:
-        assert await mode_of(admin, "edge") is mode
+        assert (await life_of(admin, "edge")).mode is mode
 
 
 async def test_what_is_no_kong_is_not_written():
     async with scripted(Script({"GET /": (200, {"hello": "world"})})) as admin:
         with pytest.raises(GatewayError, match="is this an Admin API"):
-            await mode_of(admin, "edge")
+            await life_of(admin, "edge")
 
 
 async def test_a_control_plane_is_refused():
     script = Script({"GET /": (200, {"configuration": {"role": "control_plane", "database": "postgres"}})})
     async with scripted(script) as admin:
         with pytest.raises(GatewayError, match="control plane"):
-            await mode_of(admin, "edge")
+            await life_of(admin, "edge")

@@ -20,9 +20,11 @@ def at(candidate_bp, candidate=NEW, **more):
 
 @contextlib.asynccontextmanager
 async def playing(*memories, elsewhere=(), is_writable=True, **options):
-    runners = [await serve(Api(memory, is_writable=is_writable).app(), 0) for memory in memories]
+    apis = [Api(memory, is_writable=is_writable) for memory in memories]
+    runners = [await serve(api.app(), 0) for api in apis]
     nodes = tuple(f"http://127.0.0.1:{port_of(runner)}/api" for runner in runners)
     gateway = NginxPlusGateway("edge", NginxPlusOptions((*nodes, *elsewhere), **options))
+    gateway.apis = apis
     try:
         yield gateway
     finally:
@@ -112,6 +114,16 @@ async def test_an_agent_that_goes_leaves_everything_with_stable():
         await gateway.remove("bot")
         await gateway.remove("bot")
         assert shares(found) == {A: 1}
+
+
+async def test_a_restart_is_told_from_a_hand():
+    found = memory()
+    async with playing(found) as gateway:
+        await gateway.apply(at(1_000), timeout_s=5.0)
+        found.upstream("bot").change("0", {"weight": 5})
+        assert (await gateway.verify("bot")).proof is Proof.DRIFTED
+        gateway.apis[0].about["load_timestamp"] = "later"
+        assert (await gateway.verify("bot")).proof is Proof.RESET, "a person would be asked about a restart"
 
 
 async def test_a_keyval_is_one_change():
