@@ -52,7 +52,10 @@ def servers(answer: str) -> tuple[Server, ...]:
     """``show stat <backend> 4 -1``."""
     if not answer.startswith("# pxname,"):
         raise ValueError(f"not a table of servers: {answer[:80]!r}")
-    return tuple(_server(row) for row in csv.DictReader(answer.removeprefix("# ").splitlines()))
+    try:
+        return tuple(_server(row) for row in csv.DictReader(answer.removeprefix("# ").splitlines()))
+    except csv.Error as error:
+        raise ValueError(f"not a table of servers: {error}") from error
 
 
 def _server(row: dict[str, str]) -> Server:

@@ -47,6 +47,9 @@ CAPABILITIES = Capabilities(
 WEIGHTS_SHARE_BP_MIN = 39
 """1 of 257, with one server on each track."""
 
+ROUNDS_MAX = 3
+"""How often one ``apply`` changes what is left to be changed; two do, unless somebody else does the same just then."""
+
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
@@ -161,7 +164,9 @@ class HaproxyGateway:
             wanted = target(agent.wanted, layout, self._addresses)
             sight = await self._see(process, agent)
             todo = plan(wanted, sight.seen, layout)
-            if todo.commands:
+            for _ in range(ROUNDS_MAX):
+                if not todo.commands:
+                    break
                 self._unsaved = True
                 await process.carry_out(todo)
                 sight = await self._see(process, agent)
@@ -179,7 +184,7 @@ class HaproxyGateway:
         async with agent.turns[process.socket]:
             sight = await process.see(agent.wanted.agent)
             agent.tallies.own(self._owners(agent.wanted))
-            agent.tallies.take(sight.sightings)
+            agent.tallies.take(sight.sightings, sees_old=self._options.master is not None)
         return sight
 
     def _owners(self, assignment: Assignment) -> dict[str, str]:

@@ -11,12 +11,12 @@ all ours. What rises comes first: at no moment is there nobody to take a request
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapters.port import Assignment
 
 from .answers import Server, share_bp
-from .shares import Weights, weights
+from .shares import WEIGHT_MAX, Weights, weights
 
 FULL = 1
 """The weight of a server in map mode, where servers of a track are equal: what HAProxy gives one that has none set."""
@@ -125,19 +125,33 @@ def _resolved(endpoints: Sequence[str], addresses: Mapping[str, Sequence[str]]) 
 
 
 def plan(wanted: Target, seen: Seen, layout: Layout) -> Plan:
-    """What is left to do. See the module."""
+    """What is left to do. See the module.
+
+    A server that is taken out of service here may be what another endpoint waits for, so a second round may follow.
+    """
     draft = _Draft(seen, {(place.backend, place.endpoint) for place in wanted.places})
     for place in wanted.places:
         draft.place(place)
-    missing = draft.missing
-    has_place = {place.is_stable for place in wanted.places if place not in missing}
+    has_place = {place.is_stable for place in wanted.places if place not in draft.missing}
+    problem = "; ".join(
+        [wanted.problem] * bool(wanted.problem)
+        + [f"{place.backend} has no free server for {place.endpoint}" for place in draft.missing]
+    )
+    if wanted.share is None and False not in has_place and not all(place.is_stable for place in wanted.places):
+        return plan(_way_back(wanted, problem), seen, layout)
     if wanted.share is not None and layout.map is not None:
         agent, bp = wanted.share
-        draft.guide(layout.map, agent, bp if False in has_place else 0)
+        draft.guide(layout.map, agent, bp if has_place == {True, False} else 0)
     if True in has_place:
         draft.retire()
-    problems = [wanted.problem, *(f"{place.backend} has no free server for {place.endpoint}" for place in missing)]
-    return Plan(draft.commands, tuple(draft.evicted), "; ".join(problem for problem in problems if problem))
+    elif layout.map is None:
+        return Plan(problem=problem)  # what serves now goes on, whoever it is
+    return Plan(draft.commands, tuple(draft.evicted), problem)
+
+
+def _way_back(wanted: Target, problem: str) -> Target:
+    """Where the candidate has no server: all to stable."""
+    return Target(tuple(replace(place, weight=WEIGHT_MAX) for place in wanted.places if place.is_stable), None, problem)
 
 
 class _Draft:

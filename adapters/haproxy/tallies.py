@@ -50,8 +50,13 @@ class Tallies:
         """Where a version is, or was."""
         return frozenset(address for address, owner in self._owners.items() if owner == version)
 
-    def take(self, sightings: Sequence[Sighting]) -> None:
-        """Add what is new in everything that was seen of one socket at one time."""
+    def take(self, sightings: Sequence[Sighting], *, sees_old: bool) -> None:
+        """Add what is new in everything that was seen of one socket at one time.
+
+        Args:
+            sightings: the present worker's, and its predecessors' as far as they are seen.
+            sees_old: whether those that are not among them have ended. Otherwise what they had is out of sight.
+        """
         socket = sightings[0].socket
         known = {pid for of, pid in self._last if of == socket}
         for sighting in sightings:
@@ -59,6 +64,8 @@ class Tallies:
         present = {sighting.pid for sighting in sightings}
         for gone in known - present:
             before = self._last.pop((socket, gone))
+            if sees_old:
+                continue
             self._lost |= {self._owners.get(server.address, "") for server in before.values() if server.in_flight}
 
     def _add(self, sighting: Sighting, *, is_first: bool) -> None:

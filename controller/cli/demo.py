@@ -22,7 +22,7 @@ class _Startable(click.Choice[str]):
 @click.option("--seed", type=int, default=1, show_default=True, help="Where the demo's chance begins.")
 @click.option(
     "--gateway",
-    type=_Startable(["envoy", "openresty", "traefik"]),
+    type=_Startable(["envoy", "haproxy", "openresty", "traefik"]),
     default="envoy",
     show_default=True,
     help="Which gateway to start.",

@@ -126,6 +126,42 @@ def envoy_program() -> Path:
     return program
 
 
+# --- HAProxy ----------------------------------------------------------------------------------------------------------
+
+
+def _haproxy_spec(addresses: Addresses) -> Mapping[str, Any]:
+    """The map is named in commands as it is in the configuration, which is read in the folder of this run."""
+    run = addresses.folder / "run"
+    files = {"map": "run/turnout.map", "mapFile": f"{run}/turnout.map", "stateFile": f"{run}/turnout.state"}
+    return {"type": "haproxy", "haproxy": {"sockets": [f"unix:{run}/admin.sock"], **files}}
+
+
+async def _start_haproxy(addresses: Addresses, children: Children) -> Child:
+    """Start HAProxy without a master, in one process that ends with the demo."""
+    run = children.folder / "run"
+    run.mkdir()
+    for name in ("turnout.map", "turnout.state"):
+        (run / name).touch()
+    config = children.folder / "haproxy.cfg"
+    config.write_text(haproxy_config(shipped("haproxy/haproxy.cfg").read_text(), addresses))
+    return await children.start("HAProxy", [haproxy_program(), "-db", "-C", children.folder, "-f", config])
+
+
+def haproxy_config(text: str, addresses: Addresses) -> str:
+    """The shipped configuration with this run's port. Its first server stands there until the controller has spoken."""
+    shipped_value = "127.0.0.1:8080"
+    assert text.count(shipped_value) == 1, f"{shipped_value} stands once in the shipped configuration"
+    return text.replace(shipped_value, f"127.0.0.1:{addresses.port}")
+
+
+def haproxy_program() -> Path:
+    """The HAProxy of this machine. Raises NotFoundError."""
+    program = shutil.which("haproxy", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    if program is None:
+        raise NotFoundError("There is no HAProxy here.", remedy="Install it: apt-get install haproxy.")
+    return Path(program)
+
+
 # --- OpenResty --------------------------------------------------------------------------------------------------------
 
 
@@ -215,6 +251,7 @@ def traefik_program() -> Path:
 GATEWAYS: Mapping[str, Gateway] = MappingProxyType(
     {
         "envoy": Gateway(_envoy_spec, _start_envoy),
+        "haproxy": Gateway(_haproxy_spec, _start_haproxy, sees_outcomes=False),
         "openresty": Gateway(_openresty_spec, _start_openresty),
         "traefik": Gateway(_traefik_spec, _start_traefik, sees_outcomes=False),
     }

@@ -108,8 +108,9 @@ class Answer:
 class Connection:
     """One client's connection, kept as long as the gateway keeps it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, **headers: str) -> None:
         parts = urlsplit(url)
+        self._headers = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         assert parts.hostname
         assert parts.port
         self._address = parts.hostname, parts.port
@@ -140,7 +141,7 @@ class Connection:
         if self._writer is None:
             self._reader, self._writer = await asyncio.open_connection(*self._address)
         assert self._reader is not None
-        self._writer.write(f"GET {path} HTTP/1.1\r\nhost: {self._host}\r\n\r\n".encode() * count)
+        self._writer.write(f"GET {path} HTTP/1.1\r\nhost: {self._host}\r\n{self._headers}\r\n".encode() * count)
         answers: list[Answer] = []
         while len(answers) < count:
             try:

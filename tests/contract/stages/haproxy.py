@@ -11,12 +11,13 @@ from adapters.haproxy.gateway import HaproxyGateway, HaproxyOptions
 from adapters.haproxy.plan import Layout
 from adapters.haproxy.runtime import Runtime
 from adapters.port import Applied, Assignment, GatewayError
+from controller.demo.gateway import haproxy_program
 from tests.contract.play import until
 from tests.contract.processes import Program
 from tests.contract.stage import Mistake, Ports
 
 CONFIG = Path(__file__).parents[3] / "gateway-configs" / "haproxy"
-PROGRAM = "/usr/sbin/haproxy"
+PROGRAM = str(haproxy_program())
 MASTERLY = ("-W", "-S", "unix@run/master.sock")
 SHIPPED_AGENT = "code-assistant"
 USER_SOCKET = "    stats socket unix@run/user.sock mode 600 level user\n"
@@ -34,7 +35,7 @@ class HaproxyStage:
         self.run.mkdir()
         for name in ("turnout.map", "turnout.state"):
             (self.run / name).touch()
-        text = (CONFIG / self.config).read_text().replace(SHIPPED_AGENT, assignment.agent)
+        text = self.configured((CONFIG / self.config).read_text()).replace(SHIPPED_AGENT, assignment.agent)
         text = text.replace("127.0.0.1:8080", f"127.0.0.1:{ports.traffic}")
         text = text.replace("127.0.0.1:3000", assignment.stable.endpoints[0])
         text = re.sub(r"^    stats socket", USER_SOCKET + r"\g<0>", text, count=1, flags=re.MULTILINE)
@@ -53,6 +54,10 @@ class HaproxyStage:
         self.adapter = HaproxyGateway("edge", self.options)
         await self.adapter.start([assignment])
         await self._is_up()
+
+    def configured(self, text: str) -> str:
+        """The shipped configuration, with what a test needs besides ports."""
+        return text
 
     async def worker(self) -> int:
         """The process that takes new requests; 0 when none answers."""

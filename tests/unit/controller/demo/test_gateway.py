@@ -15,6 +15,8 @@ from controller.demo.gateway import (
     Addresses,
     envoy_bootstrap,
     envoy_program,
+    haproxy_config,
+    haproxy_program,
     known,
     shipped,
     traefik_config,
@@ -129,6 +131,36 @@ def test_without_nginx_or_its_lua_it_is_said_how_to_get_them(monkeypatch, tmp_pa
     monkeypatch.setattr(gateway.shutil, "which", lambda *_, **__: None)
     with pytest.raises(NotFoundError, match="apt-get install nginx"):
         gateway.nginx_program()
+
+
+def test_haproxys_configuration_gets_this_runs_port_and_nothing_else():
+    text = shipped("haproxy/haproxy.cfg").read_text()
+    after = haproxy_config(text, ADDRESSES)
+    changed = [lines for lines in zip(text.splitlines(), after.splitlines(), strict=True) if lines[0] != lines[1]]
+    assert changed == [("    bind 127.0.0.1:8080", "    bind 127.0.0.1:10001")], "the demo would show another file"
+
+
+def test_haproxy_is_what_is_on_the_path(monkeypatch):
+    assert os.access(haproxy_program(), os.X_OK)
+    monkeypatch.setattr(gateway.shutil, "which", lambda *_, **__: None)
+    with pytest.raises(NotFoundError, match="apt-get install haproxy"):
+        haproxy_program()
+
+
+async def test_haproxy_is_started_in_the_folder_that_the_controller_knows(tmp_path, monkeypatch):
+    stand_in = tmp_path / "haproxy"
+    stand_in.write_text('#!/bin/sh\necho "$@"\n')
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(gateway, "haproxy_program", lambda: stand_in)
+    addresses = Addresses(10_002, 0, folder=tmp_path)
+    async with Children(tmp_path) as children:
+        child = await known("haproxy").start(addresses, children)
+        await child.process.wait()
+    assert f"-C {tmp_path} -f {tmp_path}/haproxy.cfg" in child.log.read_text()
+    spec = known("haproxy").spec(addresses)["haproxy"]
+    made = {str(path) for path in (tmp_path / "run").iterdir()}
+    assert made == {spec["mapFile"], spec["stateFile"]}, "HAProxy would not start without its map"
+    assert spec["map"] in (tmp_path / "haproxy.cfg").read_text(), "commands would name another map"
 
 
 def test_traefiks_configuration_gets_this_runs_places_and_nothing_else(tmp_path):

@@ -1,0 +1,223 @@
+import asyncio
+import contextlib
+from dataclasses import replace
+
+import pytest
+
+from adapters.haproxy import gateway as module
+from adapters.haproxy.gateway import HaproxyGateway, HaproxyOptions
+from adapters.haproxy.plan import Layout
+from adapters.port import Applied, Assignment, GatewayError, Proof, Route, Split, Tally, Version
+from tests.unit.adapters.haproxy.scripted import empty, scripted
+
+LAYOUT = Layout("{agent}_stable", "{agent}_candidate", "/m")
+OLD, NEW = Version("1", ("127.0.0.1:3001",)), Version("2", ("127.0.0.1:3002",))
+
+
+def at(bp, **more):
+    return Assignment("bot", Route(), OLD, NEW, Split(candidate_bp=bp), **more)
+
+
+def gateway(*processes, **options):
+    sockets = tuple(haproxy.address for haproxy in processes)
+    return HaproxyGateway("edge", HaproxyOptions(sockets, LAYOUT, timeout_s=0.5, **options))
+
+
+@pytest.fixture
+async def one(tmp_path):
+    async with scripted(tmp_path) as haproxy:
+        yield haproxy
+
+
+async def applied(edge, bp):
+    receipt = await edge.apply(at(bp), timeout_s=5.0)
+    return receipt.outcome
+
+
+async def test_a_split_is_confirmed_when_every_process_was_read_back(tmp_path):
+    async with scripted(tmp_path, pid=1) as first, scripted(tmp_path, pid=2) as second:
+        edge = gateway(first, second)
+        assert await applied(edge, 10) is Applied.CONFIRMED
+        assert first.entries == second.entries == {"bot": "10"}
+        second.entries["bot"] = "5000"
+        verification = await edge.verify("bot")
+    assert verification.proof is Proof.DRIFTED
+    assert second.address in verification.detail, "nobody would know at which process"
+
+
+async def test_a_process_that_is_not_there_does_not_hold_the_others_up(tmp_path):
+    async with scripted(tmp_path, pid=2) as gone:
+        pass
+    async with scripted(tmp_path, pid=1) as first:
+        edge = gateway(first, gone)
+        receipt = await edge.apply(at(0), timeout_s=5.0)
+        assert receipt.outcome is Applied.UNREACHABLE
+        assert gone.address in receipt.detail
+        assert first.entries == {"bot": "0"}, "a rollback waited for another process"
+        assert (await edge.verify("bot")).proof is Proof.UNREACHABLE
+        with pytest.raises(GatewayError):
+            await edge.observe("bot")
+        status = await edge.status()
+    assert not status.reachable
+    assert status.nodes == (f"{first.address} (pid 1)",)
+
+
+async def test_what_was_accepted_and_does_not_stand_is_not_confirmed(one):
+    one.answers["add map /m bot 10"] = "\n"
+    receipt = await gateway(one).apply(at(10), timeout_s=5.0)
+    assert receipt.outcome is Applied.UNCONFIRMED, "set was taken for applied"
+    assert "add map /m bot 10" in receipt.detail
+
+
+async def test_a_restart_is_told_from_a_persons_edit(one):
+    edge = gateway(one)
+    assert (await edge.verify("bot")).proof is Proof.PENDING
+    await applied(edge, 1_000)
+    assert (await edge.verify("bot")).proof is Proof.APPLIED
+    one.entries["bot"] = "0"
+    assert (await edge.verify("bot")).proof is Proof.DRIFTED
+    one.pid += 1
+    assert (await edge.verify("bot")).proof is Proof.RESET
+
+
+async def test_a_split_that_cannot_be_given_is_refused_with_the_reason(tmp_path):
+    async with scripted(tmp_path, backends={"bot_stable": empty(1), "bot_candidate": {}}) as haproxy:
+        edge = gateway(haproxy)
+        receipt = await edge.apply(at(10), timeout_s=5.0)
+        assert receipt.outcome is Applied.REFUSED
+        assert "no free server" in receipt.detail
+        assert (await edge.verify("bot")).proof is Proof.REFUSED
+        assert haproxy.entries == {"bot": "0"}
+
+
+async def test_what_is_in_its_way_is_out_of_it_in_the_second_round(tmp_path):
+    backends = {
+        "bot_stable": {"first": {"addr": "127.0.0.1:9"}, **empty(1)},
+        "bot_candidate": {"only": {"addr": "x:9"}},
+    }
+    async with scripted(tmp_path, backends=backends) as haproxy:
+        assert await applied(gateway(haproxy), 10) is Applied.CONFIRMED
+
+
+async def test_a_frozen_process_is_given_up_in_time(one):
+    forever = asyncio.Event()
+    one.answers["show info"] = forever.wait
+    receipt = await gateway(one).apply(at(10), timeout_s=0.05)
+    forever.set()
+    assert receipt.outcome is Applied.UNREACHABLE
+    assert "0.05 s" in receipt.detail
+
+
+async def test_a_reload_finds_what_was_applied_on_the_disk(one, tmp_path):
+    files = {"map_file": str(tmp_path / "turnout.map"), "state_file": str(tmp_path / "turnout.state")}
+    one.entries["other"] = "7"
+    edge = gateway(one, **files)
+    await applied(edge, 10)
+    assert (tmp_path / "turnout.map").read_text() == "other 7\nbot 10\n", "somebody else's entry was lost"
+    assert (tmp_path / "turnout.state").read_text().startswith("1\n# be_id")
+    one.heard.clear()
+    await applied(edge, 10)
+    assert "show servers state" not in one.heard, "the disk is written though nothing has changed"
+
+
+async def test_a_disk_that_fails_holds_no_way_back_up(one, tmp_path):
+    edge = gateway(one, map_file=str(tmp_path / "none" / "turnout.map"))
+    receipt = await edge.apply(at(0), timeout_s=5.0)
+    assert receipt.outcome is Applied.CONFIRMED
+    assert "a reload would not keep it" in receipt.detail
+    (tmp_path / "none").mkdir()
+    assert (await edge.apply(at(0), timeout_s=5.0)).detail == "", "it is not tried again"
+
+
+async def test_counts_are_per_version_and_grow(one):
+    edge = gateway(one)
+    await applied(edge, 10)
+    before = await edge.observe("bot")
+    one.backends["bot_candidate"]["slot1"].update(hrsp_2xx=5, hrsp_5xx=1, scur=2)
+    after = await edge.observe("bot")
+    assert before.tallies == {"1": Tally(), "2": Tally()}
+    assert after.tallies == {"1": Tally(), "2": Tally(6, 1)}
+    assert after.in_flight == {"1": 0, "2": 2}
+    assert before.epoch == after.epoch
+    with pytest.raises(GatewayError, match="not known"):
+        await edge.observe("nobody")
+
+
+async def test_a_cut_ends_what_the_version_has_and_nothing_else(one):
+    edge = gateway(one)
+    await applied(edge, 10)
+    one.heard.clear()
+    await edge.cut("bot", "2")
+    await edge.cut("nobody", "2")
+    assert one.changes == ["shutdown sessions server bot_candidate/slot1"]
+
+
+async def test_an_agent_that_goes_is_left_to_its_stable_version(one):
+    edge = gateway(one)
+    await edge.remove("bot")
+    await applied(edge, 5_000)
+    await edge.remove("bot")
+    assert one.entries == {"bot": "0"}
+    assert one.backends["bot_stable"]["slot1"]["status"] == "no check", "nobody would answer any more"
+    assert (await edge.verify("bot")).proof is Proof.PENDING
+
+
+async def test_an_agent_that_cannot_be_told_to_go_is_tried_again(one):
+    edge = gateway(one)
+    await applied(edge, 5_000)
+    one.answers["set map /m bot 0"] = "\n"
+    with pytest.raises(GatewayError) as raised:
+        await edge.remove("bot")
+    assert raised.value.retryable
+    del one.answers["set map /m bot 0"]
+    await edge.remove("bot")
+
+
+async def test_host_names_are_looked_up_and_followed(one):
+    found = {"agents": ["127.0.0.1"]}
+
+    async def resolve(host, _port):
+        if host not in found:
+            raise OSError(host)
+        return found[host]
+
+    edge = HaproxyGateway("edge", HaproxyOptions((one.address,), LAYOUT), resolve=resolve)
+    wanted = replace(at(0), stable=Version("1", ("agents:3001",)), candidate=Version("2", ("nowhere:1",)))
+    await edge.start([wanted])
+    assert (await edge.apply(wanted, timeout_s=5.0)).outcome is Applied.CONFIRMED
+    found["agents"] = ["::1"]
+    assert "addr ::1 port 3001" in (await edge.verify("bot")).detail
+    del found["agents"]
+    await edge.apply(wanted, timeout_s=5.0)
+    assert (await edge.verify("bot")).proof is Proof.APPLIED, "a name that stopped resolving lost its address"
+
+
+async def test_a_name_is_looked_up_for_real():
+    assert "127.0.0.1" in await module.look_up("127.0.0.1", 1)
+
+
+async def test_an_interrupted_change_leaves_the_door_open(one):
+    entered, forever = asyncio.Event(), asyncio.Event()
+
+    async def hang():
+        entered.set()
+        await forever.wait()
+        return ""
+
+    edge = gateway(one)
+    one.answers["show info"] = hang
+    async with asyncio.TaskGroup() as tasks:
+        change = tasks.create_task(edge.apply(at(5_000), timeout_s=5.0))
+        await entered.wait()
+        change.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await change
+    forever.set()
+    del one.answers["show info"]
+    assert await applied(edge, 0) is Applied.CONFIRMED, "a rollback waits behind an interrupted step"
+
+
+def test_weights_say_what_they_can_give():
+    edge = HaproxyGateway("edge", HaproxyOptions(("unix:/s",), Layout("{agent}", "{agent}", None)))
+    assert edge.capabilities.share_bp_min == module.WEIGHTS_SHARE_BP_MIN
+    assert gateway().capabilities.share_bp_min == 1
