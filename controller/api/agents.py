@@ -172,6 +172,8 @@ class AgentTold(Told):
     change: int
     """Counts the changes; the ETag."""
     changed_by: str
+    unreached: str | None
+    """Which of a candidate's endpoints does not answer, and why, while it is being deployed."""
     stable: VersionTold
     candidate: VersionTold | None
     previous: VersionTold | None
@@ -214,6 +216,7 @@ def tell(driver: Driver, now_s: float) -> AgentTold:
         phase=state.phase,
         change=state.changes,
         changed_by=state.changed_by,
+        unreached=driver.hands.unreached or None,
         stable=VersionTold.of(state.stable),
         candidate=VersionTold.of(state.candidate) if state.candidate else None,
         previous=VersionTold.of(state.previous) if state.previous else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from controller.analysis.indicators import Counts
 from controller.metrics.outcomes import Outcome, Taken
@@ -19,7 +19,13 @@ from .shape import Asked, Build, Name, Told
 OUTCOMES_MAX = 256
 """Per batch."""
 
-Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+def _whole(value: object) -> object:
+    """In JSON 8 and 8.0 are one number, and an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=1_000_000_000)]
 
 
 class OutcomeAsked(Asked):

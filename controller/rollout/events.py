@@ -9,7 +9,7 @@ from adapters.port import Split, Version
 from controller.analysis.verdict import Verdict
 
 from .plan import OnDrift, Plan
-from .state import Timer
+from .state import State, Timer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +171,13 @@ class SettingsChanged(Event):
     candidate: Version | None
     gateways: frozenset[str]
     drain_deadline_s: float
+    keep_s: float
+
+    def is_known(self, state: State) -> bool:
+        """Whether the state has taken all of it over already."""
+        mine = (self.stable, self.candidate, self.gateways, self.drain_deadline_s, self.keep_s)
+        known = (state.declared, state.declared_candidate, state.gateways, state.drain_deadline_s, state.keep_s)
+        return mine == known
 
 
 # --- the world ------------------------------------------------------------------------------------------------------

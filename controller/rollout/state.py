@@ -125,6 +125,7 @@ class State:
         drains: versions that are being drained.
         deployed_at_s: when a candidate was last brought to the gateways by a rollout; None if never.
         drain_deadline_s: how long requests in flight on a version that has lost its traffic may go on.
+        keep_s: how long the version before stays ready for an instant return when the settings replace stable.
         changes: counts the events that changed the state; an operator names it to say what they saw.
         changed_by: who made the last change, and what it was, for the next who comes too late.
     """
@@ -146,6 +147,7 @@ class State:
     timers: Mapping[Timer, float] = field(default_factory=dict)
     drains: tuple[Drain, ...] = ()
     drain_deadline_s: float = 60.0
+    keep_s: float = 0.0
     deployed_at_s: float | None = None
     changes: int = 0
     changed_by: str = ""
@@ -191,6 +193,15 @@ class State:
         return replace(self, timers=timers)
 
 
-def new_state(agent: str, stable: Version, gateways: frozenset[str], *, drain_deadline_s: float = 60.0) -> State:
+def new_state(
+    agent: str, stable: Version, gateways: frozenset[str], *, drain_deadline_s: float = 60.0, keep_s: float = 0.0
+) -> State:
     """An agent that has only its stable version, which every gateway is still to be told of."""
-    return State(agent=agent, gateways=gateways, stable=stable, declared=stable, drain_deadline_s=drain_deadline_s)
+    return State(
+        agent=agent,
+        gateways=gateways,
+        stable=stable,
+        declared=stable,
+        drain_deadline_s=drain_deadline_s,
+        keep_s=keep_s,
+    )

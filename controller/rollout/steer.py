@@ -176,7 +176,7 @@ def on_settings(state: State, event: SettingsChanged) -> Outcome:
     rolled back would get everything.
     """
     before = state
-    state = replace(state, gateways=event.gateways, drain_deadline_s=event.drain_deadline_s)
+    state = replace(state, gateways=event.gateways, drain_deadline_s=event.drain_deadline_s, keep_s=event.keep_s)
     said: tuple[Command, ...] = ()
     under_way = state.rollout.candidate.name if state.rollout and state.phase not in RESTING else None
     if event.stable.name == state.stable.name:
@@ -230,9 +230,10 @@ def _insist(state: State, *, upto: int) -> None:
 
 
 def _replace_stable(state: State, version: Version, now_s: float) -> Outcome:
+    """Give ``version`` everything at once. It is no rollout, so the version before stays ready for a return."""
     old = state.stable
     candidate = None if state.candidate and state.candidate.name == version.name else state.candidate
-    state = replace(state, phase=Phase.IDLE, rollout=None, stable=version, candidate=candidate, previous=None)
-    state = replace(state, timers={}, verdict=Verdict.NO_DATA)
+    state = replace(state, phase=Phase.IDLE, rollout=None, stable=version, candidate=candidate, previous=old)
+    state = replace(state, timers={Timer.KEEP: now_s + state.keep_s}, verdict=Verdict.NO_DATA)
     state, drain = start_drain(state, old, now_s, state.drain_deadline_s)
     return state, (drain, Announce("stable", f"{version.name} is stable"))

@@ -88,7 +88,13 @@ class Driver:
         self.hands = Hands(profile, around, self._inbox.put, self._in_flight, lambda: judged(self.state))
         if recalled is None:
             gateways = frozenset(profile.gateways)
-            self.state = new_state(profile.agent, profile.stable, gateways, drain_deadline_s=profile.drain_deadline_s)
+            self.state = new_state(
+                profile.agent,
+                profile.stable,
+                gateways,
+                drain_deadline_s=profile.drain_deadline_s,
+                keep_s=profile.plan.keep_s,
+            )
         else:
             self._remember(recalled)
 
@@ -364,16 +370,9 @@ class Driver:
             self.hands.look_elsewhere()
         if profile.judge != old.judge:
             await self._adopt(profile.judge, now_s)
-        declared = (state.declared, state.declared_candidate, state.gateways, state.drain_deadline_s)
-        if declared != (profile.stable, profile.candidate, frozenset(profile.gateways), profile.drain_deadline_s):
-            event = events.SettingsChanged(
-                now_s=now_s,
-                stable=profile.stable,
-                candidate=profile.candidate,
-                gateways=frozenset(profile.gateways),
-                drain_deadline_s=profile.drain_deadline_s,
-            )
-            await self._take_or_keep(event)
+        declared = profile.declared(now_s)
+        if not declared.is_known(state):
+            await self._take_or_keep(declared)
         if profile.assignment(state) != old.assignment(state) or self.hands.replaced():
             self.hands.apply(self.state)
 

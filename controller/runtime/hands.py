@@ -89,6 +89,7 @@ class Hands:
         self.troubles: dict[str, str] = {}
         self.tasks = Tasks()
         self._draining: set[str] = set()
+        self.unreached = ""
         self._around = around
         self._tell = tell
         self._in_flight = in_flight
@@ -99,6 +100,7 @@ class Hands:
         """Start whatever ``wanted`` asks for. Never blocks."""
         if state.phase is not Phase.DEPLOYING:
             self.tasks.stop("probe")
+            self.unreached = ""
         for void in self._draining - {drain.version.name for drain in state.drains}:
             self._draining.discard(void)
             self.tasks.stop(f"drain {void}")
@@ -108,7 +110,7 @@ class Hands:
                     self.apply(state)
                 case do.Probe(rollout_id):
                     assert state.candidate is not None
-                    self.tasks.start("probe", self._probe(rollout_id, state.candidate))
+                    self.tasks.start("probe", self._probe(rollout_id, state.candidate, state))
                 case do.CheckGates():
                     self.tasks.start("gates", self._check_gates(state))
                 case do.DrainVersion(version, deadline_at_s):
@@ -195,8 +197,13 @@ class Hands:
             else events.GatesPassed(now_s=now_s, rollout_id=rollout.id)
         )
 
-    async def _probe(self, rollout_id: str, candidate: Version) -> None:
-        await until_reached(candidate, self._around.connect)
+    async def _probe(self, rollout_id: str, candidate: Version, state: State) -> None:
+        def tell(why: str) -> None:
+            self.unreached = why
+            self.announce("unreached", why, state)
+
+        await until_reached(candidate, self._around.connect, tell)
+        self.unreached = ""
         await self._tell(events.CandidateReached(now_s=self._around.now_s(), rollout_id=rollout_id))
 
     async def _drain(self, version: Version, deadline_at_s: float) -> None:

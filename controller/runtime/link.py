@@ -23,6 +23,9 @@ APPLY_TIMEOUT_S = 10.0
 RETRY_MIN_S, RETRY_MAX_S = 0.1, 5.0
 """Doubles from one to the other, for ever: a gateway that comes back is told within seconds."""
 
+COMPLAIN_EVERY_S = 60.0
+"""How often the log is told of a gateway that goes on not confirming, for the same reason."""
+
 VERIFY_EVERY_S = 5.0
 """How often a confirmed gateway is read back."""
 
@@ -78,6 +81,7 @@ class Link:
         self._epoch = epoch
         self._stood_in: str | None = None
         self._wanted: Wanted | None = None
+        self._complaint: tuple[object, float] = (None, 0.0)
         self._news = asyncio.Event()
         self._scope: asyncio.Timeout | None = None
         self.receipt: Receipt | None = None
@@ -127,14 +131,22 @@ class Link:
                         return False
                 case _:
                     pass
-            log.warning(
-                "%s does not confirm %s for %s (%s): %s; trying again in %g s",
-                *(gateway, wanted.assignment.split, wanted.assignment.agent),
-                *(receipt.outcome.value, receipt.detail, retry_s),
-            )
+            self._complain(wanted.assignment, receipt, now_s)
             await self._news_within(retry_s)
             retry_s = min(retry_s * 2, RETRY_MAX_S)
         return False
+
+    def _complain(self, assignment: Assignment, receipt: Receipt, now_s: float) -> None:
+        """Log what is not confirmed: at once when the reason is new, and from time to time while it stands."""
+        reason = (assignment.split, receipt.outcome, receipt.detail)
+        told, told_at_s = self._complaint
+        if reason == told and now_s - told_at_s < COMPLAIN_EVERY_S:
+            return
+        self._complaint = (reason, now_s)
+        log.warning(
+            "%s does not confirm %s for %s (%s): %s; it is tried again until it does",
+            *(receipt.gateway, assignment.split, assignment.agent, receipt.outcome.value, receipt.detail),
+        )
 
     async def _attempt(self, assignment: Assignment) -> Receipt | None:
         """One try; None when something newer interrupted it."""

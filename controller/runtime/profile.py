@@ -8,6 +8,7 @@ from adapters.port import Assignment, Route, Stickiness, Version
 from controller.analysis.verdict import Judge
 from controller.evolution.gates import Gate
 from controller.metrics.promql import Query
+from controller.rollout.events import SettingsChanged
 from controller.rollout.plan import OnDrift, Plan
 from controller.rollout.state import State
 
@@ -49,6 +50,17 @@ class Profile:
     queries: tuple[Query, ...] = ()
     on_drift: OnDrift = OnDrift.ASK
     drain_deadline_s: float = 60.0
+
+    def declared(self, now_s: float) -> SettingsChanged:
+        """What the settings say, as the event that a change of them is."""
+        return SettingsChanged(
+            now_s=now_s,
+            stable=self.stable,
+            candidate=self.candidate,
+            gateways=frozenset(self.gateways),
+            drain_deadline_s=self.drain_deadline_s,
+            keep_s=self.plan.keep_s,
+        )
 
     def assignment(self, state: State) -> Assignment:
         """All that a gateway must know of the agent in this state. Pure."""

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 
 from adapters.port import Version, host_port
-
-log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 2.0
 RETRY_S = 0.5
@@ -25,10 +22,10 @@ async def connect(host: str, port: int) -> None:
     await writer.wait_closed()
 
 
-async def until_reached(version: Version, connect: Connect) -> None:
-    """Return once every endpoint of ``version`` has accepted a connection. Tries until cancelled.
+async def until_reached(version: Version, connect: Connect, tell: Callable[[str], None]) -> None:
+    """Return once every endpoint of ``version`` has accepted a connection. Tries until cancelled, twice a second.
 
-    Why an endpoint does not answer is logged once, and again when it is for another reason: it is tried twice a second.
+    ``tell`` hears why an endpoint does not answer: once, and again when it is for another reason.
     """
     waiting = dict.fromkeys(version.endpoints, "")
     while True:
@@ -39,7 +36,7 @@ async def until_reached(version: Version, connect: Connect) -> None:
             except OSError as error:  # TimeoutError is one
                 why = failures[endpoint] = str(error) or type(error).__name__
                 if why != told:
-                    log.warning("%s at %s does not answer: %s", version.name, endpoint, why)
+                    tell(f"{version.name} at {endpoint} does not answer: {why}")
         if not failures:
             return
         waiting = failures

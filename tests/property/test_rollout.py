@@ -64,7 +64,7 @@ class World(RuleBasedStateMachine):
     @initialize(gateways=gateway_sets, plan=plans, strides=st.sampled_from((3, 4, 2, 5, 6, 8, 0)))
     def begin(self, gateways: frozenset[str], plan: Plan, strides: int) -> None:
         """Most worlds begin in the middle of a rollout, or chance would seldom come far."""
-        self.state = new_state("code-assistant", VERSIONS[0], gateways, drain_deadline_s=60.0)
+        self.state = new_state("code-assistant", VERSIONS[0], gateways, drain_deadline_s=60.0, keep_s=600.0)
         self.now_s = 1_000_000.0
         self.breached = False
         self.consented: set[str] = set()
@@ -214,7 +214,12 @@ class World(RuleBasedStateMachine):
         phase = self.state.phase
         self.happens(
             e.SettingsChanged(
-                now_s=self.now_s, stable=stable, candidate=candidate, gateways=gateways, drain_deadline_s=60.0
+                now_s=self.now_s,
+                stable=stable,
+                candidate=candidate,
+                gateways=gateways,
+                drain_deadline_s=60.0,
+                keep_s=600.0,
             )
         )
         assert rest or self.state.phase is phase, "a file moved a rollout"

@@ -16,8 +16,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="play only this one, and print its last events")
     parser.add_argument("--seeds", type=int, default=2000, help="how many to play (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, help="the first of them (default: %(default)s)")
-    asked = parser.parse_args()
-    quiet()
+    with quiet():
+        return _play(parser.parse_args())
+
+
+def _play(asked: argparse.Namespace) -> int:
     if asked.seed is not None:
         result = run(asked.seed)
         print(story(result) if result.broken else "\n".join(result.last))

@@ -6,7 +6,8 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from .result import Result
@@ -82,11 +83,17 @@ def _tail(count: int, of: int, rate: float) -> float:
     return math.exp(-of * divergence)
 
 
-def quiet() -> None:
-    """The core reports every fault that is simulated; here they are the weather."""
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The core reports every fault that is simulated; while this is open they are the weather."""
     logger = logging.getLogger("controller")
+    before = logger.level, logger.propagate
     logger.setLevel(logging.ERROR)
     logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.level, logger.propagate = before
 
 
 def play(seeds: Iterable[int], heard: Callable[[Campaign], None] = lambda _: None) -> tuple[Campaign, Result | None]:

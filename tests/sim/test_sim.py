@@ -17,7 +17,8 @@ CRASHING_SEED = next(seed for seed in range(1000) if min(draw(seed).kills_at[:1]
 
 @pytest.fixture(autouse=True)
 def _quiet():
-    quiet()
+    with quiet():
+        yield
 
 
 def test_every_law_holds():

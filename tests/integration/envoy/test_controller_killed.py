@@ -73,7 +73,8 @@ def requests(told: dict) -> int:
 
 
 def evidence(told: dict) -> list:
-    return [{key: value for key, value in finding.items() if key != "age_s"} for finding in told["findings"]]
+    """All but the verdict, which a pause between two looks may turn to ``no-data`` until the next request."""
+    return [{key: value for key, value in finding.items() if key != "verdict"} for finding in told["findings"]]
 
 
 async def later(program: Program, at_s: float) -> dict:

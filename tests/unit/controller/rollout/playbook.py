@@ -37,7 +37,11 @@ def submitted(candidate: Version = NEW, plan: Plan = PLAN, name: str = "p1") -> 
 
 
 def settings(
-    stable: Version = OLD, *gateways: str, candidate: Version | None = None, drain_deadline_s: float = 60
+    stable: Version = OLD,
+    *gateways: str,
+    candidate: Version | None = None,
+    drain_deadline_s: float = 60,
+    keep_s: float = 600,
 ) -> e.SettingsChanged:
     return e.SettingsChanged(
         now_s=0,
@@ -45,6 +49,7 @@ def settings(
         candidate=candidate,
         gateways=frozenset(gateways or ("edge", "inner")),
         drain_deadline_s=drain_deadline_s,
+        keep_s=keep_s,
     )
 
 
@@ -61,7 +66,9 @@ class Playbook:
     """One agent's machine with a clock, gateways that answer when told to, and what it has said so far."""
 
     def __init__(self, state: State | None = None) -> None:
-        self.state = state or new_state("code-assistant", OLD, frozenset({"edge", "inner"}), drain_deadline_s=60)
+        self.state = state or new_state(
+            "code-assistant", OLD, frozenset({"edge", "inner"}), drain_deadline_s=60, keep_s=600
+        )
         self.now_s = BEGAN_S
         self.said: tuple[Command, ...] = ()
         self.passed: set[tuple[Phase, type[e.AnyEvent], Phase]] = set()

@@ -228,6 +228,24 @@ def test_another_stable_version_replaces_the_old_one_at_rest():
     assert [drain.version for drain in play.state.drains] == [NEXT], "a git revert cuts the version that serves again"
 
 
+def test_a_version_that_the_files_put_in_place_can_be_taken_back():
+    play = Playbook() >> settings(NEXT) >> asked(e.RollbackAsked)
+    assert play.state.stable == OLD, "a bad line in a file had everything, and there was no way back"
+    play.ignores(settings(NEXT))
+
+
+def test_a_version_that_the_files_put_in_place_is_watched():
+    play = Playbook() >> settings(NEXT)
+    play.judge(Verdict.BREACH, "errors")
+    assert play.state.stable == OLD, "a bad line in a file had everything, and nobody went back at 3 a.m."
+
+
+def test_the_version_before_is_not_kept_for_ever():
+    play = (Playbook() >> settings(NEXT)).wait(600)
+    assert play.state.previous is None
+    play.refuses(asked(e.RollbackAsked))
+
+
 def test_another_stable_version_waits_while_a_candidate_is_under_way():
     play = play_to(Phase.HEALTH_CHECK)
     play.ignores(settings(NEXT))
