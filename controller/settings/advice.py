@@ -39,6 +39,8 @@ def advise(settings: Settings, capabilities: Mapping[str, Capabilities]) -> tupl
             kind, is_logged = settings.gateways[gateway].type, settings.gateways[gateway].is_logged
             if kind in capabilities:
                 can = replace(capabilities[kind], counts_per_version=True) if is_logged else capabilities[kind]
+                least = max(can.share_bp_min, settings.gateways[gateway].share_bp_min)
+                can = replace(can, share_bp_min=least)
                 doubts += _asked_in_vain(document, agent, f"The {kind} gateway '{gateway}'", can)
     return tuple(sorted(set(doubts)))
 

@@ -12,6 +12,9 @@ from controller.settings.quantity import duration
 from controller.settings.shape import Shape
 
 AGENT = "{agent}"
+
+WEIGHTS_SHARE_BP_MIN = 39
+"""The least that weights can give, with one server on each track: 1 of 257."""
 _SOCKET = re.compile(r"unix:[^\s;]{1,107}|(?:\[[0-9a-fA-F:]+\]|[^\s:;\[\]]{1,253}):([0-9]{1,5})")
 
 

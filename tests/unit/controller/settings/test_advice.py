@@ -32,6 +32,14 @@ def told(strategy, **capabilities):
     return [f"{doubt.line} {doubt.field}" for doubt in doubts]
 
 
+def test_less_than_weights_of_an_haproxy_can_give_is_said():
+    for divide_by, expected in (("map", []), ("weights", ["Use at least 0.39."])):
+        haproxy = f'{{type: haproxy, haproxy: {{sockets: ["unix:/s"], divideBy: {divide_by}}}}}'
+        settings = (SETTINGS % "canary").replace('{type: envoy, envoy: {listen: "0.0.0.0:10000"}}', haproxy, 1)
+        doubts = advise(loads(settings.replace("0.5", "0.1"), "a.yaml"), {"haproxy": ABLE})
+        assert [doubt.remedy for doubt in doubts if "weight" in doubt.field] == expected
+
+
 def test_what_is_most_likely_not_meant_is_said():
     doubts = advise(loads(SETTINGS % "canary", "a.yaml"), {"envoy": ABLE})
     assert [str(doubt) for doubt in doubts] == [
