@@ -91,7 +91,7 @@ def deliver(
         again: names to send even where the client holds just that.
     """
     after = _after(target, subscription, held, withheld)
-    due = again - withheld
+    due = again - withheld - target.unknown
     changed = tuple(resource for name, resource in after.items() if name in due or held.get(name) != resource)
     removed = tuple(name for name in held if name not in after)
     gone = frozenset(name for name in held if name not in target.resources)
@@ -106,12 +106,14 @@ def deliver(
 
 
 def _after(target: ResourceSet, subscription: Subscription, held: Holdings, withheld: frozenset[str]) -> Holdings:
-    if subscription.wildcard and not withheld:
+    # Nobody waits for what is unknown: to keep that is all that there is to do about it.
+    kept = withheld | target.unknown
+    if subscription.wildcard and not kept:
         return target.resources
     resources = target.resources
     names = resources if subscription.wildcard else [name for name in subscription.names if name in resources]
-    after = {name: resources[name] for name in names if name not in withheld}
-    after.update((name, held[name]) for name in withheld if name in held)
+    after = {name: resources[name] for name in names if name not in kept}
+    after.update((name, held[name]) for name in kept if name in held)
     return MappingProxyType(after)
 
 

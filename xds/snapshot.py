@@ -54,6 +54,7 @@ class Resource:
         version: a hash of the content; two resources of one name and version are equal.
         body: the encoded message.
         references: what must be there for this one to work, at the moment traffic can reach it.
+        known: whether there is a content to send; see `unknown`.
     """
 
     type: ResourceType
@@ -61,6 +62,7 @@ class Resource:
     version: str
     body: bytes = field(compare=False, repr=False)
     references: frozenset[Reference] = field(compare=False, repr=False, default=frozenset())
+    known: bool = True
 
     @classmethod
     def of(cls, type_: ResourceType, name: str, body: bytes, references: Iterable[Reference] = ()) -> Self:
@@ -70,6 +72,16 @@ class Resource:
         if len(body) > RESOURCE_BYTES_MAX:
             raise SnapshotError(f"{type_.label} {name!r} has {len(body)} bytes; the limit is {RESOURCE_BYTES_MAX}.")
         return cls(type_, name, sha256(body).hexdigest()[:16], body, frozenset(references))
+
+    @classmethod
+    def unknown(cls, type_: ResourceType, name: str) -> Self:
+        """Make a resource that is there, and of which nobody knows yet what it holds.
+
+        It is never sent: a client that has one of this name keeps it, and one that has none waits for it as long as it
+        likes. So it can only be of a type whose absence from a response is no removal.
+        """
+        assert not type_.full_state, f"a client would drop {type_.label} {name!r}"
+        return cls(type_, name, "unknown", b"", known=False)
 
     def refreshed(self, serial: int) -> Self:
         """Return the same content under a new version, so that it is sent again although nothing changed.
@@ -106,6 +118,11 @@ class ResourceSet:
     def needs(self) -> frozenset[Reference]:
         """What the resources refer to, all together."""
         return frozenset().union(*(resource.references for resource in self.resources.values()))
+
+    @cached_property
+    def unknown(self) -> frozenset[str]:
+        """Names of those that cannot be sent yet."""
+        return frozenset(name for name, resource in self.resources.items() if not resource.known)
 
     @cached_property
     def keys(self) -> frozenset[Reference]:
