@@ -7,7 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable
 from ipaddress import ip_address
 
-from adapters.port import host_port
+from adapters.port import Assignment, host_port
 
 LOOKUP_TIMEOUT_S = 5.0
 LOOKUPS_MAX = 32
@@ -23,6 +23,11 @@ async def look_up(host: str, port: int) -> Pairs:
     async with asyncio.timeout(LOOKUP_TIMEOUT_S):
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return tuple(sorted({(str(address[0]), port) for *_, address in found}))
+
+
+def endpoints_of(assignment: Assignment) -> list[str]:
+    """Every ``host:port`` of an assignment."""
+    return [endpoint for version in assignment.versions for endpoint in version.endpoints]
 
 
 class AddressBook:

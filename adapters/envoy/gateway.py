@@ -35,10 +35,11 @@ from xds.resources import ApiListener, LatencyLog, Listener, Resource, ResourceT
 from xds.roster import Connected
 from xds.server import XdsServer
 
-from .addresses import AddressBook, Resolve, look_up
+from .addresses import AddressBook, Resolve, endpoints_of, look_up
 from .latency import Latencies
 from .offering import Answer, Offering
-from .offers import Offer, is_reducible, without_candidate
+from .offers import Offer, is_reducible, is_way_back, without_candidate
+from .standing import no_address, not_acked
 from .tallies import Tallies
 from .translation import translate
 
@@ -121,6 +122,7 @@ class EnvoyGateway:
         self._wanted: dict[str, Assignment] = {}
         self._offering = Offering(name, _listeners(name, options), server, self._make, now_s)
         self._is_served = False
+        self._inherited: dict[str, Version] = {}
         self._applied: dict[str, _Applied] = {}
         self._refused: dict[str, _Refused] = {}
         self._tallies = Tallies()
@@ -132,26 +134,29 @@ class EnvoyGateway:
     # --- applying -----------------------------------------------------------------------------------------------------
 
     async def start(self, assignments: Sequence[Assignment]) -> None:
-        """Serve all agents at once, as soon as each has an address; until then no node is told anything."""
+        """Serve all agents at once: a node would drop those that it is not told of. Where a stable version has no
+        address, its route and its cluster are served, and each node keeps the endpoints that it has. See the port.
+        """
         self._server.set_load_report_interval(self.name, self._options.load_report_interval_s)
         self._wanted.update((assignment.agent, assignment) for assignment in assignments)
         self._watch_latency(assignments)
-        for problem in await self._book.learn(endpoint for entry in assignments for endpoint in _endpoints(entry)):
+        for problem in await self._book.learn(endpoint for entry in assignments for endpoint in endpoints_of(entry)):
             log.error("%s: %s", self.name, problem)
+        self._inherited = {entry.agent: entry.stable for entry in assignments if not self._has_address(entry.stable)}
         for assignment in assignments:
             try:
                 self._put(assignment)
             except XdsError as error:
                 log.error("%s: %s cannot be served: %s", self.name, assignment.agent, error)  # noqa: TRY400 - no fault of ours
         if not self._serve():
-            log.error("%s: %s; it is tried again", self.name, self._unserved())
+            log.error("%s: %s", self.name, self._unserved())
 
     async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:
         """Publish the assignment, and wait for every connected node's ACK. See the port."""
         started_s = self._now_s()
         self._wanted[assignment.agent] = assignment
         self._watch_latency([assignment])
-        problems = await self._book.learn(_endpoints(assignment))
+        problems = await self._problems(assignment)
         self._sweep()
         answer = await self._apply(assignment, problems, started_s + timeout_s)
         if answer.outcome is Applied.REFUSED and (words := self._log_refused()):
@@ -160,10 +165,16 @@ class EnvoyGateway:
             log.warning("%s: %s was refused: %s", self.name, assignment.agent, answer.detail)
         return Receipt(self.name, answer.outcome, assignment.split, answer.detail, self._now_s() - started_s)
 
+    async def _problems(self, wanted: Assignment) -> list[str]:
+        """Look its names up, and say which have no address. A way back waits for no resolver: `verify` asks it too."""
+        if is_way_back(wanted) and self._is_inherited(wanted):
+            return [no_address([wanted])]
+        return await self._book.learn(endpoints_of(wanted))
+
     async def _apply(self, wanted: Assignment, problems: list[str], ends_s: float) -> Answer:
         """Offer it. A way back that is refused is offered without the candidate: no request is meant to go there."""
         answer = await self._try(wanted, problems, ends_s)
-        if answer.outcome is Applied.REFUSED and answer.is_proven and is_reducible(wanted) and _is_way_back(wanted):
+        if answer.outcome is Applied.REFUSED and answer.is_proven and is_reducible(wanted) and is_way_back(wanted):
             refused = answer
             answer = await self._try(without_candidate(wanted), problems, ends_s)
             answer = replace(answer, detail=f"without the candidate, which was refused: {refused.detail}")
@@ -175,7 +186,7 @@ class EnvoyGateway:
         # What a node has refused is not sent to it again; one that comes back may think otherwise.
         agent, nodes = wanted.agent, self._server.connected(self.name)
         try:
-            offer = self._make(wanted) if self._has_address(wanted.stable) else None
+            offer = self._make(wanted) if self._can_serve(wanted) else None
             known = self._refused.get(agent)
             if known is not None and (known.offer, known.nodes) == (offer, nodes):
                 return known.answer
@@ -194,8 +205,10 @@ class EnvoyGateway:
 
     def _put(self, wanted: Assignment) -> Offer | None:
         """Offer it as far as its versions have addresses; None when the stable one has none. Raises XdsError."""
-        if not self._has_address(wanted.stable):
+        if not self._can_serve(wanted):
             return None
+        if not self._is_inherited(wanted):
+            self._inherited.pop(wanted.agent, None)
         offer = self._offering.put(self._make(wanted))
         if offer.resources.mortal is not None:
             self._arm()
@@ -239,6 +252,13 @@ class EnvoyGateway:
             log.error("%s: no latency is reported, because its access log was refused: %s", self.name, words)
         return answer
 
+    def _can_serve(self, wanted: Assignment) -> bool:
+        return self._has_address(wanted.stable) or self._is_inherited(wanted)
+
+    def _is_inherited(self, wanted: Assignment) -> bool:
+        """Whether its stable version has no address now, and may have endpoints at the nodes since before our start."""
+        return self._inherited.get(wanted.agent) == wanted.stable and not self._has_address(wanted.stable)
+
     def _has_address(self, version: Version) -> bool:
         return any(endpoint in self._book.addresses for endpoint in version.endpoints)
 
@@ -259,7 +279,7 @@ class EnvoyGateway:
             return
         offers = [*self._offering.offered.values(), *self._offering.taken.values()]
         used = [*self._wanted.values(), *(offer.assignment for offer in offers)]
-        self._book.keep(endpoint for assignment in used for endpoint in _endpoints(assignment))
+        self._book.keep(endpoint for assignment in used for endpoint in endpoints_of(assignment))
         self._sweep_from = max(ADDRESSES_SWEPT_FROM, 2 * len(self._book.addresses))
 
     # --- the dead-man switch ------------------------------------------------------------------------------------------
@@ -296,14 +316,13 @@ class EnvoyGateway:
             return Verification(self.name, Proof.PENDING, "nothing has been published for it yet")
         if not self._offering.stands(applied.offer):
             return Verification(self.name, Proof.REFUSED, "it was refused, and something else is offered instead")
-        if await self._book.learn_again(_endpoints(applied.offer.assignment)):
+        if await self._book.learn_again(endpoints_of(applied.offer.assignment)):
             return Verification(self.name, Proof.RESET, "a host name has other addresses now")
         nodes = self._server.nodes(self.name)
         if not any(node.streams for node in nodes):
             return Verification(self.name, Proof.UNREACHABLE, "no Envoy is connected")
-        behind = [node.id for node in nodes if node.confirmed_generation < applied.generation]
-        if behind:
-            return Verification(self.name, Proof.PENDING, f"not ACKed by {', '.join(sorted(behind))}")
+        if behind := not_acked(nodes, applied.generation):
+            return Verification(self.name, Proof.PENDING, behind)
         return Verification(self.name, Proof.APPLIED)
 
     def take_report(self, report: LoadReport) -> None:
@@ -338,11 +357,18 @@ class EnvoyGateway:
         )
 
     async def status(self) -> GatewayStatus:
-        """Who is connected."""
+        """Who is connected, who has not taken what was applied last, and what else is amiss now."""
         nodes = tuple(sorted(self._server.connected(self.name)))
-        detail = f"no latency is reported: {self._log_refusal}" if self._log_refusal else ""
-        if not nodes:
-            detail = f"no Envoy with node.cluster {self.name!r} is connected"
+        newest = max((applied.generation for applied in self._applied.values()), default=0)
+        details = [
+            not_acked(self._server.nodes(self.name), newest)
+            if nodes
+            else f"no Envoy with node.cluster {self.name!r} is connected",
+            "" if self._is_served or not self._wanted else self._unserved(),
+            no_address(wanted for wanted in self._wanted.values() if self._is_inherited(wanted)),
+            f"no latency is reported: {self._log_refusal}" if self._log_refusal else "",
+        ]
+        detail = "; ".join(filter(None, details))
         return GatewayStatus(self.name, "envoy", reachable=bool(nodes), detail=detail, nodes=nodes)
 
     async def cut(self, agent: str, version: str) -> None:
@@ -350,7 +376,7 @@ class EnvoyGateway:
 
     async def remove(self, agent: str) -> None:
         """Take the agent's routes and clusters away."""
-        for known in (self._wanted, self._applied, self._refused):
+        for known in (self._wanted, self._applied, self._refused, self._inherited):
             known.pop(agent, None)
         self._offering.remove(agent)
         self._latencies.keep(self._wanted)
@@ -371,11 +397,3 @@ def _listeners(name: str, options: EnvoyOptions, latency_limit_s: float = 0.0) -
     yield Listener(name, address, port, routes=name, latency_log=log).resource()
     if options.api_listener is not None:
         yield ApiListener(options.api_listener, routes=name).resource()
-
-
-def _is_way_back(wanted: Assignment) -> bool:
-    return wanted.split == ALL_STABLE
-
-
-def _endpoints(assignment: Assignment) -> list[str]:
-    return [endpoint for version in assignment.versions for endpoint in version.endpoints]

@@ -31,6 +31,11 @@ def is_reducible(assignment: Assignment) -> bool:
     return assignment != without_candidate(assignment)
 
 
+def is_way_back(assignment: Assignment) -> bool:
+    """Whether no request is meant to go to a candidate."""
+    return assignment.split == ALL_STABLE
+
+
 def gives_no_more(earlier: Assignment, wanted: Assignment) -> bool:
     """Whether going back from ``wanted`` to ``earlier`` gives no candidate a request that ``wanted`` would not."""
     if earlier.stable.name != wanted.stable.name:

@@ -23,6 +23,7 @@ from xds.resources import (
     Health,
     Mirror,
     Resource,
+    ResourceType,
     Retry,
     Route,
     Share,
@@ -63,7 +64,8 @@ def translate(assignment: Assignment, addresses: Addresses, *, for_grpc: bool = 
 
     Args:
         assignment: what is wanted.
-        addresses: where each endpoint of its versions is; one that is not there is left out.
+        addresses: where each endpoint of its versions is; one that is not there is left out. While the stable version
+            has none at all, its endpoints are unknown: subscribers keep those that they have.
         for_grpc: for subscribers that are gRPC clients and no Envoy: they match plain prefixes, and report load only
             when they are told to.
 
@@ -72,17 +74,7 @@ def translate(assignment: Assignment, addresses: Addresses, *, for_grpc: bool = 
     """
     agent, outcomes = assignment.agent, tuple(f"named_metrics.{name}" for name in assignment.indicators)
     stable = _cluster(agent, Track.STABLE, assignment.stable, outcomes, report_load=for_grpc)
-    drained = tuple(version for version in assignment.draining if version.http2 == assignment.stable.http2)
-    resources = [
-        stable.resource(),
-        ClusterEndpoints(
-            stable.name,
-            (
-                _located(assignment.stable, addresses, Health.HEALTHY),
-                *(_located(version, addresses, Health.DRAINING) for version in drained),
-            ),
-        ).resource(),
-    ]
+    resources = [stable.resource(), _stable_endpoints(stable.name, assignment, addresses)]
     slot, mortal = cluster_name(agent, Track.CANDIDATE), None
     if assignment.candidate is not None:
         candidate = _cluster(agent, Track.CANDIDATE, assignment.candidate, outcomes, report_load=for_grpc)
@@ -94,6 +86,16 @@ def translate(assignment: Assignment, addresses: Addresses, *, for_grpc: bool = 
             resources.append(FallbackCluster(slot, (candidate.name, stable.name)).resource())
     route = _route(assignment, stable.name, slot, whole_segments=not for_grpc)
     return AgentResources(assignment.route.hosts, route, tuple(resources), mortal)
+
+
+def _stable_endpoints(name: str, assignment: Assignment, addresses: Addresses) -> Resource:
+    stable = _located(assignment.stable, addresses, Health.HEALTHY)
+    if not stable.endpoints:
+        return Resource.unknown(ResourceType.ENDPOINTS, name)
+    drained = (version for version in assignment.draining if version.http2 == assignment.stable.http2)
+    return ClusterEndpoints(
+        name, (stable, *(_located(version, addresses, Health.DRAINING) for version in drained))
+    ).resource()
 
 
 def _route(assignment: Assignment, stable: str, slot: str, *, whole_segments: bool) -> Route:

@@ -4,7 +4,7 @@ import logging
 import pytest
 
 from adapters.envoy.gateway import CAPABILITIES, EnvoyGateway, EnvoyOptions
-from adapters.port import Applied, GatewayError, Proof, Version
+from adapters.port import Applied, GatewayError, Proof, Stickiness, Version
 from tests.unit.adapters.envoy.nodes import (
     BAD,
     FakeNode,
@@ -53,22 +53,73 @@ async def apply(gateway, assignment):
 
 async def test_every_agent_is_offered_before_the_first_node_is_told_anything():
     server = FakeServer(FakeNode("one"))
-    gateway = edge(server, Names())
-    await gateway.start([wanted(agent="bot"), wanted(agent="lost", stable=NAMED)])
+    gateway = edge(server)
+    impossible = wanted(agent="lost", stickiness=Stickiness(cookie="no cookie"))
+    await gateway.start([wanted(agent="bot"), impossible])
     assert served(server) is None, "an Envoy would drop the agent that it is not told of"
     receipt = await apply(gateway, wanted(agent="bot"))
     assert receipt.outcome is Applied.UNREACHABLE
     assert "lost" in receipt.detail
+    assert "lost" in (await gateway.status()).detail
 
 
-async def test_a_name_that_resolves_later_lets_the_whole_group_be_served():
+async def test_nobodys_rollback_waits_for_a_name_that_did_not_resolve_at_the_start():
+    server, names = FakeServer(FakeNode("one")), Names()
+    gateway = edge(server, names)
+    await gateway.start([wanted(100, agent="bot"), wanted(agent="lost", stable=NAMED)])
+    assert (await apply(gateway, wanted(agent="bot"))).outcome is Applied.CONFIRMED, "a rollback waited for a name"
+    assert b"/lost" in routes(server), "an Envoy was told to drop the agent whose name does not resolve"
+    assert served(server).sets[ResourceType.ENDPOINTS].unknown == {"lost/stable"}, "an Envoy would lose its endpoints"
+    assert "lost (agent.test:80)" in (await gateway.status()).detail
+
+
+async def test_the_way_back_of_an_agent_without_addresses_asks_no_resolver():
+    server, names = FakeServer(FakeNode("one")), Names()
+    gateway = edge(server, names)
+    await gateway.start([wanted(100, stable=NAMED)])
+    asked = names.asked
+    receipt = await apply(gateway, wanted(stable=NAMED))
+    assert (receipt.outcome, "agent.test:80" in receipt.detail) == (Applied.CONFIRMED, True)
+    assert names.asked == asked, "a rollback waited for a resolver"
+
+
+async def test_a_name_that_resolves_later_is_noticed_and_its_endpoints_are_sent():
     server, names = FakeServer(FakeNode("one")), Names()
     gateway = edge(server, names)
     await gateway.start([wanted(agent="bot"), wanted(agent="late", stable=NAMED)])
+    await apply(gateway, wanted(agent="late", stable=NAMED))
+    assert (await gateway.verify("late")).proof is Proof.APPLIED
     names.known["agent.test"] = "10.0.0.9"
-    assert (await apply(gateway, wanted(agent="late", stable=NAMED))).outcome is Applied.CONFIRMED
-    assert b"/bot" in routes(server)
-    assert (await apply(gateway, wanted(agent="bot"))).outcome is Applied.CONFIRMED
+    assert (await gateway.verify("late")).proof is Proof.RESET, "the name is never looked up again"
+    receipt = await apply(gateway, wanted(agent="late", stable=NAMED))
+    assert (receipt.outcome, receipt.detail) == (Applied.CONFIRMED, "")
+    assert b"10.0.0.9" in cluster_of(served(server), "late/stable")
+    assert (await gateway.status()).detail == ""
+
+
+async def test_another_stable_version_without_addresses_does_not_pass_for_the_one_that_the_nodes_have():
+    server = FakeServer(FakeNode("one"))
+    gateway = edge(server)
+    await gateway.start([wanted(candidate=None, stable=NAMED)])
+    other = Version("2.0", ("other.test:80",))
+    assert (await apply(gateway, wanted(candidate=None, stable=other))).outcome is Applied.UNREACHABLE
+    assert (await apply(gateway, wanted(candidate=None))).outcome is Applied.CONFIRMED
+    receipt = await apply(gateway, wanted(candidate=None, stable=NAMED))
+    assert receipt.outcome is Applied.UNREACHABLE, "the nodes have endpoints of another version by now"
+
+
+async def test_who_has_not_acked_is_told_at_once():
+    cold = FakeNode("cold", frozen=True)
+    server = FakeServer(FakeNode("one"), cold)
+    gateway = edge(server)
+    await gateway.start([wanted(1_000)])
+    step = asyncio.create_task(apply(gateway, wanted(2_000)))
+    await asyncio.sleep(0)
+    assert "cold" in (await gateway.status()).detail, "an operator waits for the time-out to learn who is frozen"
+    await step
+    cold.frozen = False
+    await apply(gateway, wanted(2_000))
+    assert (await gateway.status()).detail == ""
 
 
 async def test_once_served_an_agent_without_addresses_holds_up_nobody():
@@ -176,8 +227,6 @@ async def test_what_was_refused_is_not_offered_again_to_the_same_nodes():
 
 
 async def test_values_that_cannot_be_resources_are_refused_without_being_sent(caplog):
-    from adapters.port import Stickiness
-
     server = FakeServer(FakeNode("one"))
     gateway = edge(server)
     await gateway.start([wanted()])

@@ -1,6 +1,6 @@
 import pytest
 
-from adapters.envoy.offers import Offer, concerns, gives_no_more, is_reducible, without_candidate
+from adapters.envoy.offers import Offer, concerns, gives_no_more, is_reducible, is_way_back, without_candidate
 from adapters.envoy.translation import translate
 from adapters.port import ALL_STABLE, Split
 from tests.unit.adapters.envoy.nodes import BAD, CANDIDATE, wanted
@@ -50,3 +50,9 @@ def test_a_refusal_concerns_those_that_envoy_names_or_all_that_came_together():
     assert concerns(refusal("eds", names, "malformed IP address"), offer)
     assert not concerns(refusal("eds", ("other/stable",), "malformed IP address"), offer)
     assert not concerns(refusal("lds", ("edge",), "address in use"), offer)
+
+
+def test_a_way_back_guides_nothing_to_a_candidate_not_even_copies():
+    assert is_way_back(wanted(0))
+    assert not is_way_back(wanted(1))
+    assert not is_way_back(wanted(split=Split(mirror_bp=100)))

@@ -123,3 +123,10 @@ def test_what_envoy_would_refuse_is_refused_here():
     with pytest.raises(ResourceError):
         made(wanted(stickiness=Stickiness(cookie="not a cookie")))
     assert STABLE.http2 is False
+
+
+def test_a_stable_version_without_addresses_has_unknown_endpoints_and_not_none():
+    lost = wanted(stable=Version("1.0", ("lost.test:80",)))
+    [resource] = [r for r in made(lost).clusters if (r.type, r.name) == (ResourceType.ENDPOINTS, "bot/stable")]
+    assert not resource.known, "an Envoy would be told to drop the endpoints that it has"
+    assert made(lost).route == made(wanted()).route

@@ -1,0 +1,30 @@
+"""What is amiss at a gateway of Envoys at this moment, in words for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from adapters.port import Assignment
+from xds.roster import NodeStatus
+
+NAMED_MAX = 10
+"""So many are named; of the others there is the number."""
+
+
+def not_acked(nodes: Iterable[NodeStatus], generation: int) -> str:
+    """Which nodes have not taken a generation, or a later one; those that left a moment ago may still serve another."""
+    behind = {node.id: node for node in nodes if node.confirmed_generation < generation}
+    gone = [name for name, node in behind.items() if not node.streams]
+    return f"not ACKed by {_named(behind)}" + (f" ({_named(gone)} left a moment ago)" if gone else "") if behind else ""
+
+
+def no_address(assignments: Iterable[Assignment]) -> str:
+    """Which stable versions have no address, so that each Envoy keeps for them the endpoints that it has."""
+    known = {f"{entry.agent} ({', '.join(entry.stable.endpoints[:1])})" for entry in assignments}
+    return f"no address of the stable version of {_named(known)}: Envoys keep the endpoints they have" if known else ""
+
+
+def _named(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    more = len(ordered) - NAMED_MAX
+    return ", ".join(ordered[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
