@@ -1,4 +1,6 @@
-"""The judge over synthetic traffic: what a setting would catch, how fast, and at what rate of false alarms.
+"""The judge alone over synthetic traffic: what it would catch, how fast, and at what rate of false alarms.
+
+What becomes of a whole rollout is for `controller.rollout.rehearsal`.
 
 Pure: chance is handed in, so the same seed gives the same answer. Events are independent of one another, which real
 ones are not quite; read the result as the best case.
@@ -122,10 +124,10 @@ def summed_up(ended: Sequence[Run], traffic: Traffic) -> Outcome:
     return Outcome(
         runs=len(ended),
         rolled_back=len(breached) / len(ended),
-        seconds_median=_median([max(each.end_s - traffic.onset_s, 0.0) for each in breached]),
-        candidate_requests_median=_median([each.candidate_requests for each in breached]),
+        seconds_median=median([max(each.end_s - traffic.onset_s, 0.0) for each in breached]),
+        candidate_requests_median=median([each.candidate_requests for each in breached]),
         shown_healthy=len(healthy_s) / len(ended),
-        healthy_seconds_median=_median(healthy_s),
+        healthy_seconds_median=median(healthy_s),
     )
 
 
@@ -184,7 +186,7 @@ def _reports(traffic: Traffic) -> Iterator[tuple[float, int, float]]:
             reported = so_far
 
 
-def _median(values: Sequence[float]) -> float | None:
+def median(values: Sequence[float]) -> float | None:
     """The middle value; None of nothing."""
     if not values:
         return None

@@ -11,6 +11,7 @@ import click
 
 from adapters.registry import CAPABILITIES
 from controller.cli.console import console, plain, show, styled, table
+from controller.cli.demand import demanding
 from controller.cli.failure import Exit
 from controller.cli.options import with_output
 from controller.settings.advice import advise, unresolved
@@ -36,7 +37,8 @@ def validate(path: Path, output: str, *, resolve: bool) -> None:
             count = len(error.problems)
             click.echo(f"{plain(path)}: refused, {count} {'fault' if count == 1 else 'faults'}.", err=True)
         raise click.exceptions.Exit(Exit.REFUSED) from error
-    warnings = tuple(sorted((*advise(settings, CAPABILITIES), *(unresolved(settings) if resolve else ()))))
+    doubts = (*advise(settings, CAPABILITIES), *demanding(settings), *(unresolved(settings) if resolve else ()))
+    warnings = tuple(sorted(doubts))
     if not show(_verdict(path, settings, warnings, ()), output):
         _summarize(path, settings)
         _tell(warnings, "warning")

@@ -24,8 +24,8 @@ class StepSpec(Shape):
 
 
 DEFAULT_STEPS = (
-    StepSpec.model_validate({"weight": 1, "hold": "2m"}),
-    StepSpec.model_validate({"weight": 10, "hold": "5m"}),
+    StepSpec.model_validate({"weight": 10, "hold": "2m"}),
+    StepSpec.model_validate({"weight": 25, "hold": "5m"}),
     StepSpec.model_validate({"weight": 50, "hold": "10m"}),
 )
 
@@ -52,17 +52,18 @@ class StrategySpec(Shape):
     """`canary` goes step by step, `blue-green` switches everything at once, `ab` compares at one fixed split, `mirror`
     sends copies of stable's requests to the candidate, whose answers nobody sees."""
     steps: Annotated[tuple[StepSpec, ...], Field(max_length=32)] = ()
-    """The stops on the way, whose weights never fall. Without any, `canary` and `mirror` take 1 % for 2m, 10 % for 5m
-    and 50 % for 10m; `ab` needs exactly one; `blue-green` has none. At most 32: nobody watches more."""
+    """The stops on the way, whose weights never fall. Without any, `canary` and `mirror` take 10 % for 2m, 25 % for
+    5m and 50 % for 10m; `ab` needs exactly one; `blue-green` has none. At most 32: nobody watches more."""
     bake_s: Annotated[float, duration("0s", "30d")] = 600.0
     """How long the candidate is watched at 100 % before it becomes the stable version."""
     keep_s: Annotated[float, duration("0s", "30d")] = 3600.0
     """How long the old version stays ready for an instant return after a promotion."""
     stickiness: StickinessSpec | None = None
     """What keeps a session on its version. None divides each request by chance."""
-    progress_deadline_s: Annotated[float, duration("1s", "30d")] = 600.0
+    progress_deadline_s: Annotated[float, duration("1s", "30d")] = 3600.0
     """A step that is not confirmed by every gateway, or not decided, this long after its hold goes back: nothing stays
-    half-way for ever."""
+    half-way for ever. `turnout validate` warns where ordinary traffic does not decide the first step in time, and
+    `turnout simulate` shows what becomes of it."""
     retries: Annotated[int, Field(ge=0, le=5)] = 0
     """How often the gateway may try a failed request again, on a newly drawn version. 0 by default, because a retry
     repeats what an agent may have done already. More than 5 turns an outage into a flood."""

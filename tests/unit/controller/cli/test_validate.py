@@ -13,7 +13,7 @@ spec:
   gateways: [edge]
   stable: {version: 1.2.3, endpoints: ["127.0.0.1:3000"]}
   strategy:
-    steps: [{weight: 0.5, hold: 2m}, {weight: 50, hold: 5m}]
+    steps: [{weight: 5, hold: 2m}, {weight: 50, hold: 5m}]
   objectives:
     - {name: errors, indicator: error, max: 5%}
 """
@@ -31,8 +31,8 @@ def test_good_settings_are_summed_up(turnout, file):
         turnout.ok("validate", str(file))
         == f"""\
 {file}: good.
-agent            stable   candidate   gateways   strategy              objectives
-code-assistant   1.2.3    none        edge       canary 0.5 % → 50 %   errors
+agent            stable   candidate   gateways   strategy            objectives
+code-assistant   1.2.3    none        edge       canary 5 % → 50 %   errors
 
 gateway   type
 edge      envoy
@@ -78,6 +78,12 @@ def test_doubts_are_warnings_and_no_faults(turnout, file):
     assert f"{file}:11: warning: spec.stable.endpoints[0]: 'nowhere.invalid' has no address." in result.stderr
     assert turnout("validate", "--no-resolve", str(file)).stderr == ""
     assert turnout.json("validate", str(file))["warnings"][0]["line"] == 11
+
+
+def test_traffic_that_is_not_likely_to_be_there_is_a_warning(turnout, file):
+    file.write_text(GOOD.replace("weight: 5,", "weight: 0.05,"))
+    told = turnout("validate", str(file)).stderr
+    assert f"{file}:13: warning: spec.strategy.steps[0].weight: at 0.05 % this step needs about" in told
 
 
 def test_what_the_gateway_cannot_do_is_a_warning(turnout, file):

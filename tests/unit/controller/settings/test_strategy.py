@@ -6,7 +6,7 @@ from controller.settings.strategy import StickinessSpec, StrategySpec
 
 def test_a_strategy_without_steps_takes_the_ones_that_the_page_names():
     stops = [(stop.weight_bp, stop.hold_s) for stop in StrategySpec().stops()]
-    assert stops == [(100, 120), (1000, 300), (5000, 600)]
+    assert stops == [(1000, 120), (2500, 300), (5000, 600)]
     assert StrategySpec.model_validate({"type": "blue-green"}).stops() == ()
 
 
