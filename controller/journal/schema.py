@@ -116,7 +116,7 @@ def _connect(path: Path, *, read_only: bool, shared: bool) -> sqlite3.Connection
             raise JournalMissingError(f"The journal at {path} has not been begun.")
         if not read_only:
             _prepare(connection, path, fresh=fresh)
-    except sqlite3.Error as error:
+    except TROUBLE as error:
         connection.close()
         raise translate(error, path) from error
     except JournalError:
@@ -186,8 +186,14 @@ def _sync_directory(path: Path) -> None:
         os.close(fd)
 
 
-def translate(error: sqlite3.Error, path: Path) -> JournalError:
+TROUBLE: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What a file can do to its reader. The second comes where SQLite's own message repeats bytes of a damaged schema."""
+
+
+def translate(error: Exception, path: Path) -> JournalError:
     """Say in our words what SQLite says with its result codes."""
+    if isinstance(error, UnicodeDecodeError):
+        return JournalDamagedError(f"The journal {path} is damaged: its schema is no text.", remedy=_RESTORE)
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     if code in _NO_ROOM:
         return JournalFullError(

@@ -21,7 +21,7 @@ from controller.journal.backlog import BACKLOG_MAX, Backlog
 from controller.journal.errors import JournalAlteredError, JournalError
 from controller.journal.lock import Lock
 from controller.journal.records import GENESIS, Body, Draft, Head, Record, chain, draft, follow, from_row, to_row
-from controller.journal.schema import connect, translate
+from controller.journal.schema import TROUBLE, connect, translate
 
 PAGE_MAX: Final = 10_000
 """The most records that one `read` returns."""
@@ -196,7 +196,7 @@ class Journal:
                 return [from_row(row) for row in self._connection.execute(_READ_AGENT, (agent, after_seq, limit))]
             before = self._at(after_seq)
             records = [from_row(row) for row in self._connection.execute(_READ_ALL, (after_seq, limit))]
-        except sqlite3.Error as error:
+        except TROUBLE as error:
             raise translate(error, self.path) from error
         for record in records:
             if before is None:
@@ -216,7 +216,7 @@ class Journal:
         query, values = (_LAST, ()) if agent is None else (_LAST_OF_AGENT, (agent,))
         try:
             row = self._connection.execute(query, values).fetchone()
-        except sqlite3.Error as error:
+        except TROUBLE as error:
             raise translate(error, self.path) from error
         return from_row(row) if row else None
 
@@ -241,7 +241,7 @@ class Journal:
             return
         try:
             found, end = self._at(noted.seq), self._end()
-        except sqlite3.Error as error:
+        except TROUBLE as error:
             raise translate(error, self.path) from error
         if found is None:
             raise JournalAlteredError(

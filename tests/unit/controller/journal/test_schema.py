@@ -160,3 +160,8 @@ def test_what_sqlite_says_is_said_in_our_words(path, code, kind):
 
 def test_an_error_without_a_code_is_translated_too(path):
     assert type(translate(sqlite3.ProgrammingError("closed"), path)) is JournalError
+
+
+def test_a_schema_that_is_no_text_is_damage_and_no_crash(path):
+    error = UnicodeDecodeError("utf-8", b"\x80", 0, 1, "invalid start byte")
+    assert isinstance(translate(error, path), JournalDamagedError), "a flipped byte would end the controller in a trace"
