@@ -113,10 +113,10 @@ async def test_who_has_not_acked_is_told_at_once():
     server = FakeServer(FakeNode("one"), cold)
     gateway = edge(server)
     await gateway.start([wanted(1_000)])
-    step = asyncio.create_task(apply(gateway, wanted(2_000)))
-    await asyncio.sleep(0)
-    assert "cold" in (await gateway.status()).detail, "an operator waits for the time-out to learn who is frozen"
-    await step
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(apply(gateway, wanted(2_000)))
+        await asyncio.sleep(0)
+        assert "cold" in (await gateway.status()).detail, "an operator waits for the time-out to learn who is frozen"
     cold.frozen = False
     await apply(gateway, wanted(2_000))
     assert (await gateway.status()).detail == ""
