@@ -24,7 +24,7 @@ from adapters.envoy.gateway import EnvoyGateway
 from adapters.port import Adapter, Receipt
 from adapters.registry import FACTORIES, Shared
 from controller.api.access import check_listen, is_loopback
-from controller.api.context import Context, Standing
+from controller.api.context import Context, Standing, Stranger
 from controller.api.server import ApiServer
 from controller.errors import TurnoutError
 from controller.journal.errors import JournalError, JournalReadOnlyError
@@ -137,6 +137,7 @@ class App:
             ready=lambda: self._open,
             now_s=time.time,
             outcomes=self._outcomes,
+            strangers=self.strangers,
         )
 
     def _surroundings(self) -> Surroundings:
@@ -169,6 +170,14 @@ class App:
         adapter = self.fleet.adapters.get(access_log.group)
         if isinstance(adapter, EnvoyGateway):
             adapter.take_access_log(access_log)
+
+    def strangers(self) -> Sequence[Stranger]:
+        """Which Envoys are held because their ``node.cluster`` is no gateway of Envoys."""
+        return [
+            Stranger(node.id, node.group)
+            for node in self.xds.held()
+            if not isinstance(self.fleet.adapters.get(node.group), EnvoyGateway)
+        ]
 
     async def run(self) -> None:
         """Serve until ``stop`` is set.

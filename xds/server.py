@@ -168,9 +168,10 @@ class XdsServer:
         """Return who of a group is connected: the same object until somebody comes or goes."""
         return self._roster.connected(group)
 
-    def unknown_groups(self) -> tuple[str, ...]:
-        """Return the groups that have nodes connected and no snapshot: their streams are held."""
-        return tuple(name for name in self._roster.groups() if self.cache.snapshot(name) is None)
+    def held(self) -> tuple[NodeStatus, ...]:
+        """Return the nodes that are connected and get nothing, because their group has no snapshot."""
+        groups = (name for name in self._roster.groups() if self.cache.snapshot(name) is None)
+        return tuple(node for name in groups for node in self.nodes(name) if node.streams)
 
     def set_load_report_interval(self, group: str, interval_s: float) -> None:
         """Have the nodes of a group report their load this often, from now on; those connected are told."""

@@ -36,6 +36,19 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Stranger:
+    """A node that subscribes to us and gets nothing, because it says that it belongs to a gateway that is none of ours.
+
+    Attributes:
+        node: its ``node.id``.
+        cluster: its ``node.cluster``, which should be a gateway's name.
+    """
+
+    node: str
+    cluster: str
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """The controller, as the API sees it.
 
@@ -49,6 +62,7 @@ class Context:
         ready: whether everything is brought up; ``/readyz`` asks.
         now_s: the clock, in seconds since the epoch.
         outcomes: what agents push.
+        strangers: who is connected and belongs to no gateway.
     """
 
     fleet: Fleet
@@ -60,6 +74,7 @@ class Context:
     ready: Callable[[], bool]
     now_s: Callable[[], float]
     outcomes: Outcomes = field(default_factory=lambda: Outcomes(0.0))
+    strangers: Callable[[], Sequence[Stranger]] = tuple
 
 
 class Pool(StrEnum):

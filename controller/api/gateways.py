@@ -14,6 +14,7 @@ from .operation import Call, Operation
 from .shape import Nothing, SplitTold, Told
 
 STATUS_TIMEOUT_S = 2.0
+STRANGERS_TOLD_MAX = 100
 
 
 class GatewayAgentTold(Told):
@@ -36,7 +37,7 @@ class GatewayTold(Told):
     kind: str
     reachable: bool
     detail: str
-    """Its program's version, or why it cannot be reached."""
+    """Its program's version, or what is amiss there now: who has not confirmed, why it cannot be reached."""
     nodes: list[str]
     """The processes that it consists of, as far as they are seen."""
     last_error: str | None
@@ -44,10 +45,21 @@ class GatewayTold(Told):
     agents: list[GatewayAgentTold]
 
 
+class StrangerTold(Told):
+    """An Envoy that is connected and gets nothing, because its `node.cluster` is no gateway of Envoys."""
+
+    node: str
+    """Its `node.id`."""
+    cluster: str
+    """Its `node.cluster`: set it to a gateway's name, or declare that gateway."""
+
+
 class GatewaysTold(Told):
     """All gateways, by name."""
 
     gateways: list[GatewayTold]
+    strangers: list[StrangerTold]
+    """Envoys of no gateway, the first 100."""
 
 
 async def statuses(fleet: Fleet) -> dict[str, GatewayStatus]:
@@ -75,7 +87,11 @@ async def _status(adapter: Adapter, kind: str) -> GatewayStatus:
 async def _list(call: Call, _: Nothing) -> GatewaysTold:
     fleet = call.context.fleet
     found = await statuses(fleet)
-    return GatewaysTold(gateways=[_told(fleet, name, status) for name, status in found.items()])
+    strangers = call.context.strangers()[:STRANGERS_TOLD_MAX]
+    return GatewaysTold(
+        gateways=[_told(fleet, name, status) for name, status in found.items()],
+        strangers=[StrangerTold(node=stranger.node, cluster=stranger.cluster) for stranger in strangers],
+    )
 
 
 def _told(fleet: Fleet, name: str, status: GatewayStatus) -> GatewayTold:

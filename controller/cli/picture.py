@@ -186,6 +186,22 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True)
+class Stranger:
+    """An Envoy that is connected and belongs to no gateway."""
+
+    node: str
+    cluster: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """The answer of ``GET /v1/gateways``."""
+
+    gateways: tuple[Gateway, ...]
+    strangers: tuple[Stranger, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """What a pipeline wants rolled out."""
 
@@ -267,16 +283,6 @@ def read_agents(document: Any) -> tuple[Agent, ...]:  # noqa: ANN401 - JSON
     return read(_Agents, document).agents
 
 
-def read_gateways(document: Any) -> tuple[Gateway, ...]:  # noqa: ANN401 - JSON
-    """The answer of ``GET /v1/gateways``."""
-    return read(_Gateways, document).gateways
-
-
 @dataclass(frozen=True, slots=True)
 class _Agents:
     agents: tuple[Agent, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Gateways:
-    gateways: tuple[Gateway, ...]

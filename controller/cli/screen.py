@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from controller.cli.console import UNKNOWN, fraction, lasting, percent, plain, styled, table
-from controller.cli.picture import Agent, Build, Finding, Gateway, Link, News, Stop
+from controller.cli.picture import Agent, Build, Finding, Gateway, Gateways, Link, News, Stop
 
 BAR_COLUMNS = 20
 
@@ -45,8 +45,23 @@ def agent_table(agents: Iterable[Agent]) -> RenderableType:
     return shown if shown.row_count else styled("No agents.")
 
 
-def gateway_table(gateways: Iterable[Gateway]) -> RenderableType:
-    """One line per gateway and agent."""
+def gateway_lines(told: Gateways) -> RenderableType:
+    """One line per gateway and agent, and one per Envoy that belongs to none."""
+    lines: list[RenderableType] = [_gateway_table(told.gateways)]
+    if told.strangers:
+        names = ", ".join(gateway.name for gateway in told.gateways if gateway.kind == "envoy") or "a gateway's name"
+        lines.append(Text(""))
+        lines += [
+            styled(
+                f"held: Envoy {each.node!r} says node.cluster {each.cluster!r}, which is no gateway of Envoys", "yellow"
+            )
+            for each in told.strangers
+        ]
+        lines.append(styled(f"Set node.cluster in its bootstrap to {names}; or declare that gateway."))
+    return Group(*lines)
+
+
+def _gateway_table(gateways: Iterable[Gateway]) -> RenderableType:
     shown = table("gateway", "type", "reachable", "agent", "confirmed", "up to date", "detail")
     for gateway in gateways:
         reachable = styled("yes", "green") if gateway.reachable else styled("no", "bold red")

@@ -9,8 +9,8 @@ import click
 from controller.cli.connection import connect, segment
 from controller.cli.console import console, show
 from controller.cli.options import Target, with_target
-from controller.cli.picture import Agent, read, read_agents, read_gateways
-from controller.cli.screen import agent_lines, agent_table, gateway_table
+from controller.cli.picture import Agent, Gateways, read, read_agents
+from controller.cli.screen import agent_lines, agent_table, gateway_lines
 
 
 @click.command()
@@ -32,10 +32,10 @@ def status(agent: str | None, target: Target, output: str) -> None:
 @click.command()
 @with_target
 def gateways(target: Target, output: str) -> None:
-    """Show every gateway: whether it can be reached, and what it has confirmed."""
+    """Show every gateway: whether it can be reached, and what it has confirmed. And the Envoys of none."""
     answer = asyncio.run(_get(target, "/v1/gateways"))
     if not show(answer, output):
-        console().print(gateway_table(read_gateways(answer)))
+        console().print(gateway_lines(read(Gateways, answer)))
 
 
 async def _get(target: Target, path: str) -> object:

@@ -9,6 +9,7 @@ import grpc.aio
 import pytest
 
 from adapters.port import Applied
+from controller.api.context import Stranger
 from tests.integration.envoy.stage import acting, agent, gateway, loading, staged, version
 
 VIP = [{"name": "x-plan", "value": "vip"}]
@@ -149,8 +150,9 @@ async def test_garbage_and_strangers_leave_the_rest_alone(tmp_path, start_envoy,
                 call = channel.stream_stream(f"/envoy.service.discovery.v3.AggregatedDiscoveryService/{method}")()
                 await call.write(b"\xff" * 100)
                 assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
-            await start_envoy(stage.port, node_id="stray", cluster="elsewhere", delta=method.startswith("Delta"))
-            await stage.until(lambda: stage.app.xds.unknown_groups() == ("elsewhere",), "the stray Envoy is held")
+            stray = Stranger("stray", "elsewhere")
+            await start_envoy(stage.port, node_id=stray.node, cluster=stray.cluster, delta=method.startswith("Delta"))
+            await stage.until(lambda: stray in stage.app.strangers(), "the stray Envoy is held")
             await stage.split(40)
             await stage.split(0)
             await load.more(20)

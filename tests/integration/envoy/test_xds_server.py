@@ -128,7 +128,7 @@ async def test_an_envoy_of_an_unknown_group_is_held_until_the_group_is_served(
             await heard.event.wait()
     finally:
         logging.getLogger("xds.server").removeHandler(heard)
-    assert server.unknown_groups() == ("nowhere",)
+    assert [(node.id, node.group) for node in server.held()] == [("stray", "nowhere")]
     listen = free_port()
     tracks = track("a/stable", "1", await start_agent("1"))
     await confirmed(server, edge(listen, Route("/", (Share("a/stable", 10_000),)), *tracks), group="nowhere")

@@ -13,6 +13,7 @@ from controller.errors import TurnoutError
 from controller.journal.errors import JournalReadOnlyError
 from controller.journal.store import Journal
 from controller.settings.loading import load
+from xds.roster import NodeStatus
 
 PATIENCE_S = 20
 SETTINGS = """
@@ -38,6 +39,14 @@ spec:
   gateways: [edge]
   route: {pathPrefix: /other}
   stable: {version: "1.0", endpoints: ["127.0.0.1:3005"]}
+"""
+
+ENVOYS = """
+---
+apiVersion: turnout.dev/v1alpha1
+kind: Gateway
+metadata: {name: envoys}
+spec: {type: envoy, envoy: {listen: "127.0.0.1:10000"}}
 """
 
 
@@ -73,6 +82,16 @@ async def _settings_news(app):
                 if item.what.startswith("settings"):
                     return item
     raise AssertionError
+
+
+async def test_an_envoy_that_names_no_gateway_of_envoys_is_told_to_operators(tmp_path, monkeypatch):
+    (tmp_path / "turnout.yaml").write_text(SETTINGS + ENVOYS)
+    held = [NodeStatus(f"at-{group}", group, 1, 0.0, 0, ()) for group in ("edge", "envoys", "evnoys")]
+    async with running(tmp_path) as (app, client):
+        monkeypatch.setattr(app.xds, "held", lambda: held)
+        told = (await _told(client, "/v1/gateways"))["strangers"]
+    # One that waits for its gateway's first snapshot is no stranger; one that names a gateway of another kind is.
+    assert told == [{"node": "at-edge", "cluster": "edge"}, {"node": "at-evnoys", "cluster": "evnoys"}]
 
 
 def test_an_ipv6_address_is_written_with_brackets():

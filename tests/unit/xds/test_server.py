@@ -218,7 +218,7 @@ async def test_every_line_names_the_node_and_its_cluster_without_line_breaks(ser
     assert list(server.cache) == [], "a stranger's group was kept"
 
 
-async def test_groups_that_nobody_declared_are_listed(server):
+async def test_nodes_of_groups_that_nobody_declared_are_listed(server):
     async with channel_to(server) as channel:
         known, stranger = Subscriber(channel, "one"), Subscriber(channel, "two", group="nowhere")
         server.cache.set(GROUP, Snapshot.of([routes("table")]))
@@ -226,8 +226,7 @@ async def test_groups_that_nobody_declared_are_listed(server):
         await known.asks(RDS, "table")
         await known.takes("table")
         # The stranger's request was read before: both came on one connection.
-        assert server.unknown_groups() == ("nowhere",)
-        assert [node.id for node in server.nodes("nowhere")] == ["two"]
+        assert [(node.id, node.group) for node in server.held()] == [("two", "nowhere")]
 
 
 async def test_load_reports_reach_the_callback_and_the_interval_reaches_the_node():

@@ -4,6 +4,7 @@ import asyncio
 
 from adapters.port import Applied, GatewayError, GatewayStatus, Receipt, Split
 from controller.api import gateways
+from controller.api.context import Stranger
 from tests.unit.controller.api.world import AGENT, CANDIDATE, world
 
 
@@ -49,3 +50,14 @@ async def test_a_gateway_that_fails_or_hangs_spoils_nobody_elses_view(tmp_path, 
             assert code == 200
             assert (told["gateways"][0]["reachable"], told["gateways"][0]["detail"]) == (False, detail)
             assert told["gateways"][0]["kind"] == "nop"
+
+
+async def test_envoys_of_no_gateway_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(gateways, "STRANGERS_TOLD_MAX", 2)
+    strangers: list[Stranger] = []
+    async with world(tmp_path, strangers=lambda: strangers) as at:
+        _, told = await at.ask("GET", "/v1/gateways")
+        assert told["strangers"] == []
+        strangers += [Stranger(f"edge-{number}", "egde") for number in range(3)]
+        _, told = await at.ask("GET", "/v1/gateways")
+        assert told["strangers"] == [{"node": "edge-0", "cluster": "egde"}, {"node": "edge-1", "cluster": "egde"}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from adapters.nop import CAPABILITIES, NopGateway
 from adapters.port import Assignment, Observation, Receipt, Route, Split, Version
-from controller.api.context import Context, Standing
+from controller.api.context import Context, Standing, Stranger
 from controller.api.routes import application
 from controller.evolution.gates import Gate
 from controller.journal.store import Journal
@@ -139,7 +139,12 @@ class World:
 
 @asynccontextmanager
 async def world(
-    tmp_path: Path, *, tokens: AccessSettings | None = None, plan: Plan = PLAN, gate: Gate | None = None
+    tmp_path: Path,
+    *,
+    tokens: AccessSettings | None = None,
+    plan: Plan = PLAN,
+    gate: Gate | None = None,
+    strangers: Callable[[], Sequence[Stranger]] = tuple,
 ) -> AsyncIterator[World]:
     """A controller that runs while the context is open."""
     journal = AsyncJournal(Journal.open(tmp_path / "journal.sqlite"))
@@ -175,6 +180,7 @@ async def world(
         settings=lambda: standing[0],
         ready=lambda: told_ready[0],
         now_s=lambda: BEGAN_S,
+        strangers=strangers,
     )
     try:
         async with Tasks() as tasks:

@@ -9,7 +9,7 @@ from controller.api import agents, drains, gateways, proposals, shape, trail
 from controller.api import news as news_api
 from controller.cli import picture
 from controller.cli.failure import Exit, Failure
-from controller.cli.picture import Agent, Build, Gateway, News, Proposal, read, read_agents, read_gateways
+from controller.cli.picture import Agent, Build, Gateway, Gateways, News, Proposal, read, read_agents
 from tests.unit.controller.cli.fake import agent, behind, link, news
 
 API_PAGE = Path(__file__).parents[4] / "docs" / "api.md"
@@ -78,4 +78,4 @@ def test_an_answer_of_another_program_is_told_by_field():
 
 
 def test_no_gateways_is_an_answer():
-    assert read_gateways({"gateways": []}) == ()
+    assert read(Gateways, {"gateways": []}) == Gateways((), ())

@@ -87,6 +87,21 @@ west      envoy   no                                                      no nod
     assert turnout.json("gateways") == document
 
 
+def test_an_envoy_of_no_gateway_is_named_with_the_remedy(turnout, fake):
+    edge = {"name": "edge", "kind": "envoy", "reachable": False, "detail": "", "nodes": [], "last_error": None}
+    stranger = {"node": "edge-1", "cluster": "egde\n"}
+    fake.answers("GET", "/v1/gateways", {"gateways": [{**edge, "agents": []}], "strangers": [stranger]})
+    assert (
+        turnout.ok("gateways")
+        == """\
+gateway   type    reachable   agent   confirmed   up to date   detail
+edge      envoy   no
+
+held: Envoy 'edge-1' says node.cluster 'egde\\n', which is no gateway of Envoys
+Set node.cluster in its bootstrap to edge; or declare that gateway."""
+    )
+
+
 def test_no_gateways_is_said(turnout, fake):
     fake.answers("GET", "/v1/gateways", {"gateways": []})
     assert turnout.ok("gateways") == "No gateways."
