@@ -39,7 +39,10 @@ def test_long_and_unprintable_values_stay_on_one_short_line():
         ("dead_man", "Did you mean deadMan?"),
         ("Stabel", "Did you mean stable?"),
         ("steps", "It belongs in spec.strategy."),
-        ("zzz", "There are: gateways, route, stable, candidate, strategy, objectives, analysis, gate, drain, deadMan, onDrift."),
+        (
+            "zzz",
+            "There are: gateways, route, stable, candidate, strategy, objectives, analysis, gate, drain, deadMan, onDrift.",
+        ),
     ],
 )
 def test_an_unknown_field_is_told_where_to_go(unknown, remedy):
