@@ -11,8 +11,8 @@ from tests.tidy.tree import Finding, files, lines, report
 # Written so that this file does not match itself.
 MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:root|work|home/\w+|Users/\w+)/")
 REGISTRY = re.compile(
-    r"\b(?:pypi\.[a-z]+|pythonhosted\.[a-z]+|docker\.io|(?:ghcr|quay|gcr)\.io|registry\.[\w-]+\.[a-z]+|proxy\.golang\.[a-z]+"
-    r"|crates\.io)\b|--(?:extra-)?index-url[ =]|https?://[^\s/]+/(?:simple|pypi)/",
+    r"\b(?:pyp[i]\.[a-z]+|python[h]osted\.[a-z]+|docke[r]\.io|(?:gh[c]r|qua[y]|g[c]r)\.io|registry\.[\w-]+\.[a-z]+"
+    r"|proxy\.gola[n]g\.[a-z]+|crate[s]\.io)\b|--(?:extra-)?index-url[ =]|https?://[^\s/]+/(?:simple|pypi)/",
 )
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 

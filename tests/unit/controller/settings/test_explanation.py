@@ -41,8 +41,10 @@ def test_long_and_unprintable_values_stay_on_one_short_line():
         ("steps", "It belongs in spec.strategy."),
         (
             "zzz",
-            "There are: gateways, route, stable, candidate, strategy, objectives, analysis, gate, drain, deadMan, "
-            "onDrift.",
+            (
+                "There are: gateways, route, stable, candidate, strategy, objectives, analysis, gate, drain, deadMan, "
+                "onDrift."
+            ),
         ),
     ],
 )
