@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from controller.analysis.indicators import Counts
+from controller.errors import ConflictError
 from controller.metrics.outcomes import Outcome, Taken
 from controller.runtime.driver import Driver
 
 from .access import Right
 from .context import Pool
-from .errors import Fault, InputError
 from .operation import Call, Operation
 from .shape import Asked, Build, Name, Told
 
@@ -25,7 +25,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Count = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=1_000_000_000)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000), BeforeValidator(_whole)]
 
 
 class OutcomeAsked(Asked):
@@ -65,13 +65,12 @@ class BatchTold(Told):
 
 async def _push(call: Call, asked: BatchAsked) -> BatchTold:
     driver = call.context.fleet.driver(asked.agent)
-    faults = [
-        Fault(f"outcomes[{index}].bad", "is more than requests")
-        for index, outcome in enumerate(asked.outcomes)
-        if outcome.bad > outcome.requests
-    ]
-    if faults:
-        raise InputError(faults)
+    for index, outcome in enumerate(asked.outcomes):
+        if outcome.bad > outcome.requests:  # two fields at odds: each alone is valid, so it is no 422
+            raise ConflictError(
+                f"outcomes[{index}].bad is more than requests: {outcome.bad} of {outcome.requests}.",
+                remedy="Count bad requests among requests; nothing of this batch was taken.",
+            )
     versions, metrics = _versions(driver), _metrics(driver)
     heard = [
         Outcome(each.version, each.metric, Counts(each.requests, each.bad))

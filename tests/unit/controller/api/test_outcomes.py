@@ -58,7 +58,7 @@ async def test_one_that_comes_too_late_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        (batch(outcome(bad=11)), 422, "is more than requests"),
+        (batch(outcome(bad=11)), 409, "is more than requests"),
         (batch(outcome(requests=-1)), 422, "greater than or equal"),
         (batch(outcome(), key=""), 422, "key"),
         (batch(outcome(), agent="nobody"), 404, "no agent"),
