@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lint type fmt bench sim clean
+.PHONY: demo test programs check lint type fmt bench sim clean
 
 demo: $(READY)  ## the main job on a real Envoy: promote, roll back, blame nobody
 	$(BIN)/turnout demo $(DEMO)
 
-test: lint type  ## everything: style, types, unit, property, simulation, real gateways
+test: lint type programs  ## everything: style, types, unit, property, simulation, real gateways
 	$(BIN)/python -m pytest $(TESTS)
+
+programs:  ## the real gateways that the tests start, from Debian, if they are missing
+	.ci/programs
 
 check: $(READY) lint type  ## what the commit hook runs
 	$(BIN)/python -m pytest -q tests/tidy tests/unit
