@@ -2,7 +2,7 @@
 
 import contextlib
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.envoy.latency import Latencies
@@ -39,6 +39,7 @@ def commons(draw):
     return common
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # how fast entries are drawn is the machine's affair
 @given(st.lists(commons(), max_size=8))
 def test_entries_of_any_content_are_taken(entries):
     logs = wire.HttpAccessLogEntries(log_entry=[wire.HttpAccessLogEntry(common_properties=each) for each in entries])

@@ -77,7 +77,7 @@ def test_a_canary_has_its_steps_and_the_default_ones_without():
     made = profile(strategy={"steps": steps, "bake": "3m", "keep": "4m"}).plan
     assert made.steps == (Step(Split(50), 60.0), Step(Split(5_000), 120.0, approval=True))
     assert (made.bake_s, made.keep_s) == (180.0, 240.0)
-    assert [step.split.candidate_bp for step in profile().plan.steps] == [100, 1_000, 5_000]
+    assert [step.split.candidate_bp for step in profile().plan.steps] == [1_000, 2_500, 5_000]
 
 
 def test_a_mirror_copies_and_a_blue_green_switches():
