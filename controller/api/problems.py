@@ -97,7 +97,7 @@ async def tell_problems(
     except web.HTTPNotFound:
         remedy = "The paths are listed in /openapi.json."
         return respond(NotFoundError(f"There is nothing at {_shown(request.path)}.", remedy=remedy), request)
-    except Exception:
+    except Exception:  # a fault of ours: whole in the log, and to the client only the id to look for
         number = secrets.token_hex(4)
         log.exception("%s %s failed; the client was told the id %s", request.method, _shown(request.path), number)
         told = TurnoutError(f"Something unexpected happened, with the id {number}.", remedy="Look for it in the log.")

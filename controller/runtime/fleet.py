@@ -144,7 +144,7 @@ class Fleet:
             began_s = clock()
             try:
                 await self.drivers[name].run()
-            except Exception:
+            except Exception:  # whatever fault it is: told whole, and the other agents' rollbacks go on
                 log.exception("the driver of %s failed; it begins again from the journal", name)
             if clock() - began_s > RESTART_MAX_S:
                 retry_s = RESTART_MIN_S
