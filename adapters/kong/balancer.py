@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .weights import Weights, target_name
+from .weights import Weights, target_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def read(answer: Mapping[str, object]) -> Balancer | None:
     for host in hosts:
         name = _name(host, "host")
         weight = host.get("nodeWeight") if isinstance(host, dict) else None
-        if not name or not isinstance(weight, int):
+        if not name or not isinstance(weight, int) or isinstance(weight, bool):
             return None
         listed = host.get("addresses")
         found = [address for entry in (listed if isinstance(listed, list) else ()) if (address := _name(entry, "ip"))]
@@ -59,10 +59,7 @@ def difference(balancer: Balancer | None, wanted: Weights) -> str:
 
 
 def _name(entry: object, key: str) -> str:
-    host, port = (entry.get(key), entry.get("port")) if isinstance(entry, dict) else (None, None)
-    if not isinstance(host, str) or not isinstance(port, int):
-        return ""
-    return target_name(f"{host}:{port}")
+    return target_at(entry.get(key), entry.get("port")) if isinstance(entry, dict) else ""
 
 
 def _get(value: object, key: str) -> Mapping[str, object]:

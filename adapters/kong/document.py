@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import yaml
@@ -33,9 +33,22 @@ class DocumentError(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values as YAML 1.2 knows them: Kong quotes what its own writer would misread, and a date is not that."""
+    """JSON's values only, plain ones as YAML 1.2 knows them: Kong quotes what its own writer would misread."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Names stay the text that they are written as: JSON knows no others."""
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                key.tag = "tag:yaml.org,2002:str"
+        return super().construct_mapping(node, deep=deep)
 
 
+_VALUES = ("null", "bool", "int", "float", "str", "seq", "map")
+_Loader.yaml_constructors = {
+    tag: made
+    for tag, made in yaml.SafeLoader.yaml_constructors.items()
+    if tag is None or tag.removeprefix("tag:yaml.org,2002:") in _VALUES
+}
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _form, _first in (
     ("null", r"~|null|", ["~", "n", ""]),

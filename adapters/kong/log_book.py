@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from adapters.port import Tally, latency_over
 
-from .weights import target_name
+from .weights import target_at
 
 VERSIONS_MAX = 32
 """Of one agent, the versions whose counts are kept; the one that was heard of longest ago goes first."""
@@ -133,10 +133,7 @@ def _waited_s(latencies: Mapping[object, object]) -> float | None:
 
 
 def _address(attempt: object) -> str:
-    ip, port = (attempt.get("ip"), attempt.get("port")) if isinstance(attempt, dict) else (None, None)
-    if not isinstance(ip, str) or not isinstance(port, int):
-        return ""
-    return target_name(f"{ip}:{port}")
+    return target_at(attempt.get("ip"), attempt.get("port")) if isinstance(attempt, dict) else ""
 
 
 def _mapping(entry: object, name: str) -> Mapping[object, object]:

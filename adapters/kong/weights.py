@@ -62,6 +62,13 @@ def target_name(endpoint: str) -> str:
     return f"[{address.compressed}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
+def target_at(host: object, port: object) -> str:
+    """The target at what some JSON says is an address; empty where it is none (``true`` is no port)."""
+    if not isinstance(host, str) or not isinstance(port, int) or isinstance(port, bool):
+        return ""
+    return target_name(f"{host}:{port}")
+
+
 def targets_of(version: Version) -> tuple[str, ...]:
     """A version's targets, each once."""
     return tuple(dict.fromkeys(target_name(endpoint) for endpoint in version.endpoints))

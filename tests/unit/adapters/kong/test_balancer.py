@@ -24,7 +24,17 @@ def test_what_a_node_does_now_is_read():
 
 
 @pytest.mark.parametrize(
-    "said", [{}, {"data": None}, {"data": []}, answer("x"), answer({"host": 1}), answer({"host": "a", "port": 80})]
+    "said",
+    [
+        {},
+        {"data": None},
+        {"data": []},
+        answer("x"),
+        answer({"host": 1}),
+        answer({"host": "a", "port": 80}),
+        answer({"host": "a", "port": False, "nodeWeight": 1}),
+        answer({"host": "a", "port": 80, "nodeWeight": True}),
+    ],
 )
 def test_a_node_without_a_balancer_is_not_taken_for_one_that_has_nothing(said):
     assert read(said) is None

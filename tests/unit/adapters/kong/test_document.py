@@ -33,6 +33,12 @@ def test_plain_values_stay_what_they_are():
     assert parse("a: ~\nb: 1\nc: 1.5\nd: true\ne:\n") == {"a": None, "b": 1, "c": 1.5, "d": True, "e": None}
 
 
+def test_names_are_text_however_they_look():
+    document = parse('a: {404: x, true: 1, 1.50: 2, "7": 3, ~: 4, b: 5}')
+    assert document == {"a": {"404": "x", "true": 1, "1.50": 2, "7": 3, "~": 4, "b": 5}}
+    digest(document)
+
+
 def test_ours_is_changed_and_the_rest_stays():
     before = parse(WHOLE)
     after = merged(before, "bot.turnout", WANTED, {"algorithm": "round-robin"})
@@ -65,7 +71,18 @@ def test_order_and_stamps_make_no_difference_and_everything_else_does():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "- 1", "a: [", "upstreams: 1", "targets: [1]", "x: !!python/object:os.system {}", "a: " + "[" * 5_000],
+    [
+        "",
+        "- 1",
+        "a: [",
+        "upstreams: 1",
+        "targets: [1]",
+        "x: !!python/object:os.system {}",
+        "x: !!binary YQ==",
+        "x: !!set {a}",
+        "? [a]\n: 1",
+        "a: " + "[" * 5_000,
+    ],
 )
 def test_what_is_no_configuration_is_refused(text):
     with pytest.raises(DocumentError):

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,6 +52,14 @@ def test_a_batch_that_kong_posts_again_counts_once():
         log_book.take(entry(A, request={"id": str(index)}))
     assert log_book.tallies("bot.turnout", [])["1.0"].requests == SEEN_MAX + 11
     assert len(log_book._seen) == SEEN_MAX
+
+
+@pytest.mark.parametrize("port", [True, False, None, "80", 80.0])
+def test_a_try_whose_port_is_none_is_nobodys(port):
+    log_book = book()
+    log_book.take(entry({"ip": "10.0.0.1", "port": port}))
+    log_book.take(entry(A))
+    assert log_book.tallies("bot.turnout", ["1.0"])["1.0"].requests == 1, "one bad entry stopped the count"
 
 
 def test_slow_answers_are_counted_by_the_limit_that_they_pass():
