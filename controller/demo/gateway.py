@@ -20,7 +20,7 @@ from controller.errors import InvalidError, NotFoundError
 from .children import Child, Children
 
 NAME = "edge"
-"""What the gateway is called in the settings; ``node.cluster`` of the Envoy in the configuration that we start."""
+"""What a gateway that is alone is called in the settings, and ``node.cluster`` in the Envoy configuration we ship."""
 
 NGINX_PACKAGES = ("nginx", "libnginx-mod-http-lua", "lua-resty-core", "lua-resty-lrucache", "lua-cjson")
 LUA_MODULE = Path("/usr/lib/nginx/modules/ngx_http_lua_module.so")
@@ -44,12 +44,19 @@ class Addresses:
         xds_port: where the controller serves subscribers; 0 while that is not known.
         control_port: free, for a gateway that is steered through a port.
         folder: of this run.
+        name: what the gateway is called in the settings.
     """
 
     port: int
     xds_port: int
     control_port: int = 0
     folder: Path = Path()
+    name: str = NAME
+
+    @property
+    def clients(self) -> str:
+        """Where clients come, as ``host:port``."""
+        return f"127.0.0.1:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,18 @@ class Gateway:
     spec: Callable[[Addresses], Mapping[str, Any]]
     start: Callable[[Addresses, Children], Awaitable[Child]]
     sees_outcomes: bool = True
+
+
+def chosen(kinds: str) -> Mapping[str, Gateway]:
+    """The gateways of a list such as ``envoy,haproxy``, by the names that the settings give them. Raises InvalidError.
+
+    One that is alone has the name that the docs show; several are called by their kinds.
+    """
+    listed = [kind.strip() for kind in kinds.split(",")]
+    gateways = {kind: known(kind) for kind in listed}
+    if len(gateways) < len(listed):
+        raise InvalidError(f"The demo starts one gateway of a kind, and {kinds!r} names one twice.")
+    return gateways if len(gateways) > 1 else {NAME: next(iter(gateways.values()))}
 
 
 def known(kind: str) -> Gateway:
@@ -91,25 +110,26 @@ def shipped(path: str) -> Path:
 
 
 def _envoy_spec(addresses: Addresses) -> Mapping[str, Any]:
-    return {"type": "envoy", "envoy": {"listen": f"127.0.0.1:{addresses.port}", "loadReportInterval": "250ms"}}
+    return {"type": "envoy", "envoy": {"listen": addresses.clients, "loadReportInterval": "250ms"}}
 
 
 async def _start_envoy(addresses: Addresses, children: Children) -> Child:
     """Start Envoy with one worker: the load and the agents need the rest of this machine."""
     bootstrap = children.folder / "envoy.yaml"
-    bootstrap.write_text(envoy_bootstrap(shipped("envoy/bootstrap.yaml").read_text(), addresses.xds_port))
+    bootstrap.write_text(envoy_bootstrap(shipped("envoy/bootstrap.yaml").read_text(), addresses))
     quietly = ("--log-level", "warning", "--concurrency", "1", "--disable-hot-restart", "--skip-deprecated-logs")
     return await children.start("Envoy", [envoy_program(), "--config-path", bootstrap, *quietly])
 
 
-def envoy_bootstrap(text: str, xds_port: int) -> str:
-    """The shipped bootstrap with the controller's port of this run; the admin port is any free one."""
+def envoy_bootstrap(text: str, addresses: Addresses) -> str:
+    """The shipped bootstrap with the controller's port and the name of this run; the admin port is any free one."""
     bootstrap = yaml.safe_load(text)
+    bootstrap["node"]["cluster"] = addresses.name
     bootstrap["admin"]["address"]["socket_address"]["port_value"] = 0
     (cluster,) = bootstrap["static_resources"]["clusters"]
     (locality,) = cluster["load_assignment"]["endpoints"]
     (endpoint,) = locality["lb_endpoints"]
-    endpoint["endpoint"]["address"]["socket_address"]["port_value"] = xds_port
+    endpoint["endpoint"]["address"]["socket_address"]["port_value"] = addresses.xds_port
     return str(yaml.safe_dump(bootstrap, sort_keys=False))
 
 
@@ -151,7 +171,7 @@ def haproxy_config(text: str, addresses: Addresses) -> str:
     """The shipped configuration with this run's port. Its first server stands there until the controller has spoken."""
     shipped_value = "127.0.0.1:8080"
     assert text.count(shipped_value) == 1, f"{shipped_value} stands once in the shipped configuration"
-    return text.replace(shipped_value, f"127.0.0.1:{addresses.port}")
+    return text.replace(shipped_value, addresses.clients)
 
 
 def haproxy_program() -> Path:
@@ -193,7 +213,7 @@ async def _start_openresty(addresses: Addresses, children: Children) -> Child:
 def openresty_config(text: str, addresses: Addresses) -> str:
     """The shipped configuration with this run's ports, and one worker."""
     for shipped_value, value in (
-        ("127.0.0.1:10000", f"127.0.0.1:{addresses.port}"),
+        ("127.0.0.1:10000", addresses.clients),
         ("127.0.0.1:10001", f"127.0.0.1:{addresses.control_port}"),
         ("worker_processes auto;", "worker_processes 1;"),
     ):
@@ -233,7 +253,7 @@ async def _start_traefik(addresses: Addresses, children: Children) -> Child:
 def traefik_config(text: str, addresses: Addresses) -> str:
     """The shipped configuration with this run's ports and directory."""
     config = yaml.safe_load(text)
-    config["entryPoints"]["web"]["address"] = f"127.0.0.1:{addresses.port}"
+    config["entryPoints"]["web"]["address"] = addresses.clients
     config["entryPoints"]["traefik"]["address"] = f"127.0.0.1:{addresses.control_port}"
     config["providers"]["file"]["directory"] = str(addresses.folder / "dynamic")
     return str(yaml.safe_dump(config, sort_keys=False))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 
 import aiohttp
@@ -75,14 +75,16 @@ class Load:
     """All the clients.
 
     Args:
-        address: the gateway's ``host:port``.
+        addresses: ``host:port`` of each gateway, by name; every request goes to one that chance picks.
         records: where every request goes that has ended. Those still open when the load ends are in nobody's count.
         seed: for the moments at which clients come.
         now_s: the clock, in seconds since the epoch.
     """
 
-    def __init__(self, address: str, records: Records, seed: int, now_s: Callable[[], float] = time.time) -> None:
-        self._url = f"http://{address}"
+    def __init__(
+        self, addresses: Mapping[str, str], records: Records, seed: int, now_s: Callable[[], float] = time.time
+    ) -> None:
+        self._gateways = [(name, f"http://{address}") for name, address in addresses.items()]
         self._records = records
         self._chance = Random(seed)  # noqa: S311 - chance for a demonstration
         self._now_s = now_s
@@ -132,13 +134,15 @@ class Load:
     async def ask(self, session: aiohttp.ClientSession) -> bool:
         """One plain request, checked and put on record; whether it was answered well."""
         self._task += 1
-        return await self._recorded(self._ask(session, self._task))
+        name, url = self._chance.choice(self._gateways)
+        return await self._recorded(name, self._ask(session, url, self._task))
 
     async def listen(self, session: aiohttp.ClientSession) -> bool:
         """One stream, put on record at its end; whether it was whole."""
-        return await self._recorded(self._listen(session))
+        name, url = self._chance.choice(self._gateways)
+        return await self._recorded(name, self._listen(session, url))
 
-    async def _recorded(self, request: Awaitable[str]) -> bool:
+    async def _recorded(self, gateway: str, request: Awaitable[str]) -> bool:
         started_s, version, failure = self._now_s(), None, ""
         try:
             version = await request
@@ -148,17 +152,17 @@ class Load:
             failure = "no answer in time"
         except (aiohttp.ClientError, OSError) as error:
             failure = type(error).__name__
-        self._records.add(Request(started_s, self._now_s(), version, failure))
+        self._records.add(Request(started_s, self._now_s(), version, failure, gateway))
         return not failure
 
-    async def _ask(self, session: aiohttp.ClientSession, task: int) -> str:
-        async with asyncio.timeout(TIMEOUT_S), session.post(f"{self._url}/", json={"task": task}) as response:
+    async def _ask(self, session: aiohttp.ClientSession, url: str, task: int) -> str:
+        async with asyncio.timeout(TIMEOUT_S), session.post(f"{url}/", json={"task": task}) as response:
             claimed = response.headers.get("x-agent-version")
             return check_plain(response.status, claimed, await response.read(), task)
 
-    async def _listen(self, session: aiohttp.ClientSession) -> str:
+    async def _listen(self, session: aiohttp.ClientSession, url: str) -> str:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=STREAM_SILENCE_S)
-        async with session.get(f"{self._url}/stream", timeout=timeout) as response:
+        async with session.get(f"{url}/stream", timeout=timeout) as response:
             claimed = response.headers.get("x-agent-version")
             if response.status != 200:
                 raise BadAnswerError(f"answer {response.status} to a stream", claimed)

@@ -16,7 +16,7 @@ from rich.console import Console
 from controller.errors import TurnoutError, UnavailableError
 
 from . import report
-from .gateway import known
+from .gateway import chosen
 from .measure import Act, measure
 from .performance import Performance
 
@@ -36,7 +36,7 @@ def run(*, seed: int, output: str, gateway: str) -> int:
     Args:
         seed: where chance begins, for the agents and for the load.
         output: ``text`` for people, or ``json``: one object on standard output, and progress on standard error.
-        gateway: which kind of gateway to start.
+        gateway: which kinds of gateways to start, separated by commas.
 
     Returns:
         The exit code: 0 when every act went as it must, 1 when not, 130 when it was interrupted.
@@ -49,7 +49,7 @@ def run(*, seed: int, output: str, gateway: str) -> int:
     acts: list[Act] = []
     trouble = False
     try:
-        performance = Performance(folder, seed, known(gateway), console)
+        performance = Performance(folder, seed, chosen(gateway), console)
         if not asyncio.run(until_signalled(_bounded(performance, acts))):
             console.print("Interrupted. Everything that was started has been ended.")
             return INTERRUPTED

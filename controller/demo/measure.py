@@ -59,11 +59,15 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The candidate's part of the answers while a split was confirmed, both from 0 to 1, and how many answers."""
+    """The candidate's part of the answers while a split was confirmed, both from 0 to 1, and how many answers.
+
+    ``gateway`` is whose answers; empty means those of all.
+    """
 
     wanted: float
     observed: float
     answers: int
+    gateway: str = ""
 
     @property
     def plausible(self) -> bool:
@@ -84,7 +88,8 @@ class Act:
         candidate_requests: those that the candidate answered.
         bad_answers: those that the candidate answered badly.
         seconds_to_rollback: from the first bad answer's arrival to the confirmed rollback; None without one.
-        shares: one for each split that gave the candidate a share.
+        shares: one for each split that gave the candidate a share; where there are several gateways, one for each of
+            them as well.
         faults: what went wrong, in sentences; empty for an act that went as it must.
         story: what the controller gave as its reason, for people.
     """
@@ -127,10 +132,14 @@ def measure(played: Played, records: Records) -> Act:
 
 
 def _shares(played: Played, records: Records) -> Iterator[Share]:
+    gateways = sorted({request.gateway for request in records.requests})
     for window in windows(played.moments, played.end_s):
-        observed, answers = share_of(played.candidate, records.between(window.begin_s, window.end_s))
-        if observed is not None:
-            yield Share(window.percent / 100, observed, answers)
+        within = list(records.between(window.begin_s, window.end_s))
+        for gateway in ("", *(gateways if len(gateways) > 1 else ())):
+            at_it = [request for request in within if gateway in ("", request.gateway)]
+            observed, answers = share_of(played.candidate, at_it)
+            if observed is not None:
+                yield Share(window.percent / 100, observed, answers, gateway)
 
 
 def _share_faults(shares: Sequence[Share]) -> Iterator[str]:
@@ -138,7 +147,8 @@ def _share_faults(shares: Sequence[Share]) -> Iterator[str]:
         yield "The candidate never got a confirmed share."
     for share in shares:
         if not share.plausible:
-            yield f"Of {share.answers} answers {share.observed:.2%} were the candidate's, and not {share.wanted:.0%}."
+            whose = f"{share.gateway}'s {share.answers}" if share.gateway else f"{share.answers}"
+            yield f"Of {whose} answers {share.observed:.2%} were the candidate's, and not {share.wanted:.0%}."
 
 
 def _faults(played: Played, requests: Sequence[Request], to_rollback_s: float | None) -> Iterator[str]:

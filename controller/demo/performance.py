@@ -50,7 +50,7 @@ class Performance:
     Args:
         folder: for logs, settings and the journal; nothing is written anywhere else.
         seed: where chance begins.
-        gateway: which gateway to start.
+        gateways: which gateways to start, by name.
         console: where progress is told.
 
     Attributes:
@@ -59,13 +59,13 @@ class Performance:
         where: where it is now, in a sentence.
     """
 
-    def __init__(self, folder: Path, seed: int, gateway: Gateway, console: Console) -> None:
+    def __init__(self, folder: Path, seed: int, gateways: Mapping[str, Gateway], console: Console) -> None:
         self.records = Records()
         self.played: list[Played] = []
         self.where = "It was starting."
         self._folder = folder
         self._seed = seed
-        self._gateway = gateway
+        self._gateways = gateways
         self._screen = Screen(console)
         self._candidate, self._percent = "", 0.0
 
@@ -87,20 +87,22 @@ class Performance:
             raise
 
     async def _start_and_play(self, children: Children) -> None:
-        self._screen.now("Starting agents, controller and gateway ...")
+        self._screen.now("Starting agents, controller and gateways ...")
         agents, ports = await self._start_agents(children)
-        port, control_port = free_ports(2)
-        addresses = Addresses(port, xds_port=0, control_port=control_port, folder=self._folder)
+        addresses = self._addresses()
         url, xds_port = await self._start_controller(children, addresses, ports)
-        await self._gateway.start(replace(addresses, xds_port=xds_port), children)
+        for name, gateway in self._gateways.items():
+            await gateway.start(replace(addresses[name], xds_port=xds_port), children)
+        doors = {name: each.clients for name, each in addresses.items()}
         async with Pipeline(url) as pipeline, pipeline.news(scene.AGENT) as news, asyncio.TaskGroup() as cast:
             watching = cast.create_task(children.watch())
-            await self._until_served(f"127.0.0.1:{port}")
-            self._screen.say(f"{scene.FIRST} serves through the gateway at 127.0.0.1:{port}, guided by {url}")
+            for name, door in doors.items():
+                await self._until_served(door)
+                self._screen.say(f"{scene.FIRST} serves through the gateway {name} at {door}, guided by {url}")
             stage = Stage(pipeline, ports, lambda ratio: _steer(agents, ratio), all_back, self._say)
             tasks = [
                 watching,
-                cast.create_task(Load(f"127.0.0.1:{port}", self.records, self._seed).run()),
+                cast.create_task(Load(doors, self.records, self._seed).run()),
                 cast.create_task(stage.listen(news)),
                 cast.create_task(self._look()),
             ]
@@ -115,16 +117,25 @@ class Performance:
 
     # --- starting -----------------------------------------------------------------------------------------------------
 
+    def _addresses(self) -> dict[str, Addresses]:
+        ports = iter(free_ports(2 * len(self._gateways)))
+        return {
+            name: Addresses(next(ports), xds_port=0, control_port=next(ports), folder=self._folder, name=name)
+            for name in self._gateways
+        }
+
     async def _start_agents(self, children: Children) -> tuple[Child, Mapping[str, int]]:
         argv = [*PYTHON, "-m", "controller.demo.agent", scene.cast(self._seed).to_json()]
         agents = await children.start("agents", argv, piped=True)
         return agents, json.loads(await _first_line(agents))["ports"]
 
     async def _start_controller(
-        self, children: Children, addresses: Addresses, ports: Mapping[str, int]
+        self, children: Children, addresses: Mapping[str, Addresses], ports: Mapping[str, int]
     ) -> tuple[str, int]:
         config = self._folder / "turnout.yaml"
-        config.write_text(scene.settings(self._gateway.spec(addresses), ports, self._gateway.sees_outcomes))
+        specs = {name: gateway.spec(addresses[name]) for name, gateway in self._gateways.items()}
+        sees_outcomes = all(gateway.sees_outcomes for gateway in self._gateways.values())
+        config.write_text(scene.settings(specs, ports, sees_outcomes=sees_outcomes))
         places = ["--config", str(config), "--state-dir", str(self._folder / "state")]
         doors = ["--http", "127.0.0.1:0", "--xds", "127.0.0.1:0"]
         argv = [*PYTHON, "-c", RUN, "run", *places, *doors]

@@ -14,12 +14,14 @@ class Request:
         started_s, ended_s: when it was sent and when its answer was complete, in seconds since the epoch.
         version: who answered; None when nobody did.
         failure: why the client did not get what it asked for; empty when it did.
+        gateway: through which gateway it went.
     """
 
     started_s: float
     ended_s: float
     version: str | None
     failure: str = ""
+    gateway: str = ""
 
     @property
     def failed(self) -> bool:

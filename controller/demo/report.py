@@ -35,7 +35,9 @@ def _act_as_json(act: Act) -> dict[str, Any]:
         "candidate_requests": act.candidate_requests,
         "bad_answers": act.bad_answers,
         "seconds_to_rollback": None if back_s is None else round(back_s, 3),
-        "shares": [{"wanted": share.wanted, "observed": round(share.observed, 5)} for share in act.shares],
+        "shares": [
+            {"wanted": share.wanted, "observed": round(share.observed, 5)} for share in act.shares if not share.gateway
+        ],
     }
 
 
@@ -51,8 +53,9 @@ def as_table(acts: Sequence[Act]) -> Table:
     table.add_row("requests that the candidate got", *(f"{act.candidate_requests:,}" for act in acts))
     table.add_row("bad answers that it gave", *(f"{act.bad_answers:,}" for act in acts))
     table.add_row("first bad answer to its rollback", *(_seconds(act.seconds_to_rollback) for act in acts))
-    for wanted in sorted({share.wanted for act in acts for share in act.shares}):
-        table.add_row(f"share where {wanted * 100:g} % was wanted", *(_observed(act, wanted) for act in acts))
+    for wanted, gateway in sorted({(share.wanted, share.gateway) for act in acts for share in act.shares}):
+        where = f"  at {gateway}" if gateway else f"share where {wanted * 100:g} % was wanted"
+        table.add_row(where, *(_observed(act, wanted, gateway) for act in acts))
     return table
 
 
@@ -60,8 +63,9 @@ def _seconds(value_s: float | None) -> str:
     return "" if value_s is None else f"{value_s:.1f} s"
 
 
-def _observed(act: Act, wanted: float) -> str:
-    return " ".join(f"{share.observed * 100:.2f} %" for share in act.shares if share.wanted == wanted)
+def _observed(act: Act, wanted: float, gateway: str) -> str:
+    its_own = (share for share in act.shares if (share.wanted, share.gateway) == (wanted, gateway))
+    return " ".join(f"{share.observed * 100:.2f} %" for share in its_own)
 
 
 def show(acts: Sequence[Act], console: Console) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import yaml
 
 from .agent import Cast
-from .gateway import NAME
 
 AGENT = "code-assistant"
 
@@ -45,13 +44,18 @@ def cast(seed: int) -> Cast:
     return Cast(seed, {FIRST: None, GOOD: None, BAD: BREAKS_AT, UNLUCKY: None})
 
 
-def settings(gateway_spec: Mapping[str, Any], ports: Mapping[str, int], sees_outcomes: bool = True) -> str:
+def settings(
+    gateway_specs: Mapping[str, Mapping[str, Any]], ports: Mapping[str, int], *, sees_outcomes: bool = True
+) -> str:
     """The controller's settings, as an operator would write them.
 
-    What a gateway cannot see is no objective there: without data it would let no candidate pass.
+    Args:
+        gateway_specs: the gateways by name.
+        ports: where each version listens.
+        sees_outcomes: what a gateway cannot see is no objective: without data it would let no candidate pass.
     """
     agent = {
-        "gateways": [NAME],
+        "gateways": list(gateway_specs),
         "stable": version(FIRST, ports[FIRST]),
         "strategy": {
             "steps": [{"weight": weight, "hold": hold} for weight, hold in STEPS],
@@ -65,7 +69,8 @@ def settings(gateway_spec: Mapping[str, Any], ports: Mapping[str, int], sees_out
         "gate": {"consent": "none", "minVerificationScore": 0.9},
         "drain": {"deadline": DRAIN_DEADLINE},
     }
-    documents = [_document("Gateway", NAME, gateway_spec), _document("Agent", AGENT, agent)]
+    gateways = [_document("Gateway", name, spec) for name, spec in gateway_specs.items()]
+    documents = [*gateways, _document("Agent", AGENT, agent)]
     return str(yaml.safe_dump_all(documents, sort_keys=False))
 
 

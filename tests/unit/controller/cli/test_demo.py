@@ -16,8 +16,16 @@ def test_the_demos_outcome_is_the_exit_code(turnout, monkeypatch, code):
     assert asked == [{"seed": 7, "gateway": "envoy", "output": "json"}]
 
 
-def test_a_gateway_that_it_cannot_start_is_wrong_usage(turnout):
-    assert turnout("demo", "--gateway", "nginx").exit_code == 2
+def test_several_gateways_are_a_list(turnout, monkeypatch):
+    asked = []
+    monkeypatch.setattr(demo, "run", lambda **given: asked.append(given["gateway"]) or 0)
+    assert turnout("demo", "--gateway", "envoy,haproxy").exit_code == 0
+    assert asked == ["envoy,haproxy"]
+
+
+@pytest.mark.parametrize("kinds", ["nginx", "envoy,envoy", "envoy,"])
+def test_a_gateway_that_it_cannot_start_is_wrong_usage(turnout, kinds):
+    assert turnout("demo", "--gateway", kinds).exit_code == 2
 
 
 @pytest.mark.parametrize("kind", ["kong", "nginx-plus"])

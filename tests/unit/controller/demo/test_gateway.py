@@ -13,6 +13,7 @@ from controller.demo.children import Children
 from controller.demo.gateway import (
     NAME,
     Addresses,
+    chosen,
     envoy_bootstrap,
     envoy_program,
     haproxy_config,
@@ -25,6 +26,17 @@ from controller.demo.gateway import (
 from controller.errors import InvalidError, NotFoundError
 
 ADDRESSES = Addresses(port=10001, xds_port=18001)
+
+
+def test_one_gateway_has_the_docs_name_and_several_have_their_kinds():
+    assert chosen("envoy") == {NAME: known("envoy")}
+    assert chosen("haproxy, envoy") == {"haproxy": known("haproxy"), "envoy": known("envoy")}
+
+
+@pytest.mark.parametrize("kinds", ["envoy,envoy", "envoy,apache", "envoy,", "", ","])
+def test_a_list_that_names_none_or_one_twice_is_refused(kinds):
+    with pytest.raises(InvalidError):
+        chosen(kinds)
 
 
 @pytest.mark.parametrize("kind", ["kong", "nginx-plus"])
@@ -40,7 +52,7 @@ def test_an_unknown_gateway_is_refused():
 
 def test_the_bootstrap_gets_this_runs_ports_and_nothing_else():
     text = shipped("envoy/bootstrap.yaml").read_text()
-    before, after = yaml.safe_load(text), yaml.safe_load(envoy_bootstrap(text, 18001))
+    before, after = yaml.safe_load(text), yaml.safe_load(envoy_bootstrap(text, ADDRESSES))
     endpoint = after["static_resources"]["clusters"][0]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]
     address = endpoint["endpoint"]["address"]["socket_address"]
     assert address == {"address": "127.0.0.1", "port_value": 18001}
@@ -49,6 +61,8 @@ def test_the_bootstrap_gets_this_runs_ports_and_nothing_else():
         del before[changed], after[changed]
     assert after == before, "the demo would show another configuration than the docs"
     assert before["node"]["cluster"] == NAME, "the Envoy would belong to no gateway of the settings"
+    one_of_two = yaml.safe_load(envoy_bootstrap(text, Addresses(10001, 18001, name="envoy")))
+    assert one_of_two["node"]["cluster"] == "envoy"
 
 
 def test_a_file_is_found_in_a_checkout_and_in_a_wheel(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from itertools import count
 
 import aiohttp
@@ -111,7 +112,7 @@ async def session():
 
 async def test_requests_are_put_on_record_with_their_times(address, session):
     records, ticks = Records(), count(10)
-    load = Load(address, records, seed=1, now_s=lambda: float(next(ticks)))
+    load = Load({"edge": address}, records, seed=1, now_s=lambda: float(next(ticks)))
     assert await load.ask(session)
     assert await load.listen(session)
     assert [(each.started_s, each.ended_s, each.version) for each in records.requests] == [
@@ -123,7 +124,7 @@ async def test_requests_are_put_on_record_with_their_times(address, session):
 async def test_a_failure_is_put_on_record_as_its_versions(address, session, gateway):
     gateway.status, gateway.stream = 500, b'event: token\ndata: {"version": "1.3.0"}\n\n'
     records = Records()
-    load = Load(address, records, seed=1)
+    load = Load({"edge": address}, records, seed=1)
     assert not await load.ask(session)
     assert not await load.listen(session)
     assert [(each.version, each.failure) for each in records.requests] == [
@@ -134,14 +135,25 @@ async def test_a_failure_is_put_on_record_as_its_versions(address, session, gate
 
 async def test_nobody_there_is_a_failure_too(session, unused_tcp_port):
     records = Records()
-    assert not await Load(f"127.0.0.1:{unused_tcp_port}", records, seed=1).ask(session)
+    assert not await Load({"edge": f"127.0.0.1:{unused_tcp_port}"}, records, seed=1).ask(session)
     assert records.requests[0].version is None
     assert records.failed == 1
 
 
+async def test_several_gateways_all_get_their_part_and_it_is_known_which(address, session):
+    records = Records()
+    load = Load({"envoy": address, "haproxy": address}, records, seed=1)
+    for _ in range(40):
+        await load.ask(session)
+        await load.listen(session)
+    counts = Counter(request.gateway for request in records.requests)
+    assert counts.keys() == {"envoy", "haproxy"}
+    assert min(counts.values()) > 20, "one of the gateways would show nothing"
+
+
 async def test_load_goes_on_until_it_is_ended(address, gateway):
     records = Records()
-    load = Load(address, records, seed=1)
+    load = Load({"edge": address}, records, seed=1)
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         task = group.create_task(load.run())
         await gateway.busy.wait()

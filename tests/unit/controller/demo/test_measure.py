@@ -56,6 +56,23 @@ def test_a_good_promotion():
     assert "1.3.0 is stable" in act.story
 
 
+def test_a_gateway_whose_share_is_off_spoils_an_act_that_looks_right_over_all():
+    def at(gateway, candidate_everys):
+        for every, part in zip(candidate_everys, ((2.0, 12.0), (12.0, 18.0)), strict=True):
+            yield from (dataclasses.replace(each, gateway=gateway) for each in traffic(*part, "1.3.0", every=every))
+
+    fair = measure(PROMOTION, records_of(at("envoy", (2, 1)), at("haproxy", (2, 1))))
+    assert fair.faults == ()
+    assert fair.shares[:3] == (
+        Share(0.5, 0.5, 200),
+        Share(0.5, 0.5, 100, "envoy"),
+        Share(0.5, 0.5, 100, "haproxy"),
+    )
+    off = measure(PROMOTION, records_of(at("envoy", (1, 1)), at("haproxy", (1_000, 1))))
+    assert len(off.faults) == 2, "half and half would be taken for a split that both gateways follow"
+    assert "envoy's 100 answers 100.00%" in off.faults[0]
+
+
 def test_one_failed_request_spoils_a_promotion():
     lost = Request(5.0, 10.0, None, "no answer in time")
     records = records_of(traffic(2.0, 12.0, "1.3.0"), [lost], traffic(12.0, 18.0, "1.3.0", every=1))

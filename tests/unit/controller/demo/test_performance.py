@@ -30,7 +30,7 @@ async def nothing(addresses, children):
 @pytest.fixture
 async def show(tmp_path):
     gateway = Gateway(lambda addresses: {"type": "nop"}, no_gateway)
-    return Performance(tmp_path, 1, gateway, Console(file=io.StringIO()))
+    return Performance(tmp_path, 1, {"edge": gateway}, Console(file=io.StringIO()))
 
 
 def test_the_controllers_ready_line_says_where_it_is():
@@ -48,18 +48,26 @@ async def test_the_agents_are_started_and_tell_their_ports(show, tmp_path):
             assert await agents.process.wait() == 0, "the agents would outlive a demo that was killed"
 
 
+def test_every_gateway_has_ports_of_its_own(show, monkeypatch):
+    gateway = show._gateways["edge"]
+    monkeypatch.setattr(show, "_gateways", {"envoy": gateway, "haproxy": gateway})
+    addresses = show._addresses()
+    assert {name: each.name for name, each in addresses.items()} == {"envoy": "envoy", "haproxy": "haproxy"}
+    assert len({port for each in addresses.values() for port in (each.port, each.control_port)}) == 4
+
+
 async def test_a_controller_that_does_not_start_is_told_with_its_last_words(show, tmp_path, monkeypatch):
     monkeypatch.setattr(performance, "RUN", "raise SystemExit('the settings are wrong')")
     async with Children(tmp_path) as children:
         with pytest.raises(ChildError, match="the settings are wrong"):
-            await show._start_controller(children, performance.Addresses(10001, 0), PORTS)
+            await show._start_controller(children, show._addresses(), PORTS)
 
 
 async def test_a_controller_that_says_something_else_is_not_taken_for_ready(show, tmp_path, monkeypatch):
     monkeypatch.setattr(performance, "RUN", "print('hello', flush=True)")
     async with Children(tmp_path) as children:
         with pytest.raises(ChildError, match="hello"):
-            await show._start_controller(children, performance.Addresses(10001, 0), PORTS)
+            await show._start_controller(children, show._addresses(), PORTS)
 
 
 async def test_a_child_that_is_silent_for_too_long_is_told(tmp_path, monkeypatch):
@@ -86,7 +94,7 @@ async def test_a_gateway_that_does_not_start_ends_the_demo(show, monkeypatch):
 async def test_a_controller_that_dies_is_told_rather_than_its_silence(show, unused_tcp_port, monkeypatch):
     ready = f"print('is ready: http://127.0.0.1:{unused_tcp_port} xds://127.0.0.1:9', flush=True)"
     monkeypatch.setattr(performance, "RUN", f"{ready}; raise SystemExit('out of memory')")
-    monkeypatch.setattr(show, "_gateway", Gateway(lambda addresses: {"type": "nop"}, nothing))
+    monkeypatch.setattr(show, "_gateways", {"edge": Gateway(lambda addresses: {"type": "nop"}, nothing)})
     async with asyncio.timeout(20):
         with pytest.raises(ChildError, match="out of memory"):
             await show.run()

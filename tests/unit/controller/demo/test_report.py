@@ -40,6 +40,15 @@ def test_the_shape_for_programs():
     assert [act["name"] for act in report["acts"]] == ["promote", "rollback", "common-cause"]
 
 
+def test_the_shares_of_single_gateways_are_for_the_table_and_not_for_programs():
+    two = dataclasses.replace(
+        ACT, shares=(*ACT.shares, Share(0.1, 0.08, 450, "envoy"), Share(0.1, 0.12, 450, "haproxy"))
+    )
+    assert as_json([two])["acts"] == as_json([ACT])["acts"], "programs would count a split three times"
+    text = shown([two])
+    assert text.index("where 10 %") < text.index("at envoy") < text.index("8.00 %") < text.index("at haproxy")
+
+
 def test_all_is_well_only_when_every_act_was_played_and_none_went_wrong():
     assert went_well(ALL)
     assert not went_well([]), "a demo that never began would pass"

@@ -11,7 +11,7 @@ PORTS = {scene.FIRST: 3000, scene.GOOD: 3001, scene.BAD: 3002, scene.UNLUCKY: 30
 
 def test_the_controller_takes_the_settings_as_they_are_meant(tmp_path):
     config = tmp_path / "turnout.yaml"
-    config.write_text(scene.settings(known("envoy").spec(Addresses(10001, 0)), PORTS))
+    config.write_text(scene.settings({"edge": known("envoy").spec(Addresses(10001, 0))}, PORTS))
     agent = load(config).agents[scene.AGENT]
     assert [step.weight_bp for step in agent.spec.strategy.steps] == [100, 1000, 5000]
     assert agent.spec.gate.consent == "none", "the demo would wait for a person"
@@ -21,10 +21,19 @@ def test_the_controller_takes_the_settings_as_they_are_meant(tmp_path):
 
 def test_a_gateway_that_sees_no_outcomes_is_not_asked_for_them(tmp_path):
     config = tmp_path / "turnout.yaml"
-    config.write_text(scene.settings(known("traefik").spec(Addresses(1, 0, 2, tmp_path)), PORTS, sees_outcomes=False))
+    specs = {"edge": known("traefik").spec(Addresses(1, 0, 2, tmp_path))}
+    config.write_text(scene.settings(specs, PORTS, sees_outcomes=False))
     agent = load(config).agents[scene.AGENT]
     assert agent.indicators() == (), "no candidate would ever pass"
     assert [objective.name for objective in agent.spec.objectives] == ["errors", "regression"]
+
+
+def test_one_agent_is_behind_all_gateways(tmp_path):
+    config = tmp_path / "turnout.yaml"
+    addresses = Addresses(10001, 0, 10002, tmp_path)
+    specs = {kind: known(kind).spec(addresses) for kind in ("envoy", "haproxy", "openresty", "traefik")}
+    config.write_text(scene.settings(specs, PORTS, sees_outcomes=False))
+    assert list(load(config).agents[scene.AGENT].spec.gateways) == list(specs)
 
 
 def test_only_the_bad_version_has_a_fault():
