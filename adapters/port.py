@@ -186,6 +186,8 @@ class Receipt:
         split: the split that was asked for.
         detail: the gateway's own words, for people; empty when all is well.
         took_s: from the call to the answer, in seconds.
+        code: why it is not confirmed, in a word that programs can match on: a code of :class:`GatewayError`, or
+            ``refused`` where the gateway gives no reason of that kind. The outcome where nothing better is known.
     """
 
     gateway: str
@@ -193,6 +195,11 @@ class Receipt:
     split: Split
     detail: str = ""
     took_s: float = 0.0
+    code: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.code and self.outcome is not Applied.CONFIRMED:
+            object.__setattr__(self, "code", self.outcome.value)
 
 
 class Proof(StrEnum):

@@ -156,7 +156,7 @@ class App:
         return (self._outcomes.source(profile.agent), *self._prometheuses.sources(profile.agent, profile.queries))
 
     def _report(self, _agent: str, receipt: Receipt) -> None:
-        self.meters.receipt(receipt.gateway, receipt.outcome.value, receipt.took_s)
+        self.meters.receipt(receipt.gateway, receipt.code, receipt.took_s)
 
     def _make_adapter(self, gateway: GatewayProfile) -> Adapter:
         return FACTORIES[gateway.kind](gateway.name, gateway.options, Shared(self.xds))

@@ -65,6 +65,8 @@ class ReceiptTold(Told):
 
     outcome: str
     """``confirmed``, ``refused``, ``unreachable`` or ``unconfirmed``."""
+    code: str
+    """Why it is not confirmed, in one word (docs/errors.md); empty when it is."""
     detail: str
     took_s: float
     split: SplitTold
@@ -72,8 +74,13 @@ class ReceiptTold(Told):
     @classmethod
     def of(cls, receipt: Receipt) -> ReceiptTold:
         """The same, to be told."""
-        split = SplitTold.of(receipt.split)
-        return cls(outcome=receipt.outcome.value, detail=receipt.detail, took_s=receipt.took_s, split=split)
+        return cls(
+            outcome=receipt.outcome.value,
+            code=receipt.code,
+            detail=receipt.detail,
+            took_s=receipt.took_s,
+            split=SplitTold.of(receipt.split),
+        )
 
 
 class ObservedTold(Told):

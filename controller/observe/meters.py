@@ -104,11 +104,11 @@ class Meters:
             self._reloads.labels(result)
         self.xds = XdsMeter(registry)
 
-    def receipt(self, gateway: str, outcome: str, took_s: float) -> None:
-        """A gateway answered; any outcome but ``confirmed`` is an error with that code."""
+    def receipt(self, gateway: str, code: str, took_s: float) -> None:
+        """A gateway answered; ``code`` says why it did not confirm, and is empty when it did."""
         self._apply.observe(took_s)
-        if outcome != "confirmed":
-            self._gateway_errors.labels(gateway, outcome).inc()
+        if code:
+            self._gateway_errors.labels(gateway, code).inc()
 
     def news(self, agent: str, what: str, phase: str) -> None:
         """Something was announced. It counts when it says that a rollout has ended."""

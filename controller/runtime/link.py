@@ -158,7 +158,7 @@ class Link:
                 return None
             raise
         except GatewayError as error:
-            return Receipt(self.adapter.name, Applied.UNREACHABLE, assignment.split, str(error))
+            return Receipt(self.adapter.name, Applied.UNREACHABLE, assignment.split, str(error), code=error.code)
         finally:
             self._scope = None
 

@@ -31,6 +31,7 @@ class Mistake:
         outcome: of the receipt of ``apply``.
         words: what the receipt must tell a person, e.g. the gateway's own ``Permission denied``.
         code: of the GatewayError that ``observe`` raises; None where it can be observed all the same.
+        receipt_code: of the receipt of ``apply``; the outcome where the gateway gives no better reason.
     """
 
     what: str
@@ -38,6 +39,7 @@ class Mistake:
     outcome: Applied
     words: str
     code: str | None
+    receipt_code: str = ""
 
 
 class Stage(Protocol):

@@ -326,6 +326,8 @@ async def test_a_mistake_gets_the_right_error(stage, play):
             for assignment in (play.at(1_000), play.at(0)):
                 receipt = await adapter.apply(assignment, timeout_s=PATIENCE_S)
                 assert receipt.outcome is mistake.outcome, f"{mistake.what}: {receipt}"
+                code = mistake.receipt_code or mistake.outcome.value
+                assert receipt.code == code, f"{mistake.what}: programs would not know it: {receipt}"
                 assert mistake.words in receipt.detail, f"{mistake.what}: nobody would find it by {receipt.detail!r}"
             verification = await adapter.verify(AGENT)
             assert verification.proof is not Proof.APPLIED, f"{mistake.what}: {verification}"

@@ -11,6 +11,7 @@ from adapters.port import (
     Assignment,
     GatewayError,
     Proof,
+    Receipt,
     Route,
     Split,
     Stickiness,
@@ -101,3 +102,9 @@ def test_words_are_those_of_the_api():
     assert [*Track] == ["stable", "candidate"]
     assert [*Applied] == ["confirmed", "refused", "unreachable", "unconfirmed"]
     assert "unprovable" in [*Proof], "a read-back that proves nothing would have to be called applied"
+
+
+def test_a_receipt_always_says_in_a_word_why_it_is_no_confirmation():
+    assert Receipt("edge", Applied.CONFIRMED, Split()).code == ""
+    assert Receipt("edge", Applied.REFUSED, Split(), code="denied").code == "denied"
+    assert Receipt("edge", Applied.UNCONFIRMED, Split()).code == "unconfirmed", "metrics would count it as no error"
