@@ -14,38 +14,42 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.2
 
 CALL_TIMEOUT_S = 5.0
-"""How long a version may take to hear that it drains. Its deadline does not wait for the answer."""
+"""How long a version may take to hear that it drains. Nothing waits for its answer."""
 
 DrainUrl = Callable[[Version, float], Awaitable[None]]
 """Calls ``version.drain_url`` with the deadline in seconds from now. Raises OSError when it cannot."""
+
+
+async def tell_to_drain(version: Version, deadline_s: float, call: DrainUrl) -> None:
+    """Tell ``version`` once, if it wants to be told, that it has ``deadline_s`` seconds to end its streams."""
+    if version.drain_url is None:
+        return
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            await call(version, deadline_s)
+    except OSError as error:  # TimeoutError is one
+        why = str(error) or f"no answer within {CALL_TIMEOUT_S:g} s"
+        log.warning("%s could not be told to drain, so its streams end when they end: %s", version.name, why)
 
 
 async def watch_drain(
     version: Version,
     deadline_at_s: float,
     *,
-    call: DrainUrl,
     in_flight: Callable[[str], int | None],
     now_s: Callable[[], float],
 ) -> int | None:
     """Wait until nothing is in flight on ``version``, or its deadline.
 
     Args:
-        version: what is drained; it is told once, if it wants to be.
+        version: what is drained.
         deadline_at_s: in seconds since the epoch.
-        call: how to tell it.
         in_flight: requests in flight on a version by its name; None while that cannot be said.
         now_s: the clock.
 
     Returns:
         How many were cut off by the deadline: 0 for a clean end, None when nobody could say.
     """
-    if version.drain_url is not None:
-        try:
-            async with asyncio.timeout(CALL_TIMEOUT_S):
-                await call(version, max(0.0, deadline_at_s - now_s()))
-        except OSError as error:  # TimeoutError is one
-            log.warning("%s could not be told to drain, so its streams end when they end: %s", version.name, error)
     while True:
         open_now = in_flight(version.name)
         match decide(open_now, now_s(), deadline_at_s):

@@ -373,7 +373,7 @@ class Driver:
         declared = profile.declared(now_s)
         if not declared.is_known(state):
             await self._take_or_keep(declared)
-        if profile.assignment(state) != old.assignment(state) or self.hands.replaced():
+        if profile.assignment(state) != old.assignment(state) or self.hands.is_behind(self.state):
             self.hands.apply(self.state)
 
     async def _adopt(self, judge: Judge | None, now_s: float) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
-from adapters.port import Adapter, Assignment, GatewayError
+from adapters.port import ALL_STABLE, Adapter, Assignment
 from controller.errors import NotFoundError
 from controller.journal.errors import JournalError
-from controller.journal.transitions import recall
+from controller.journal.transitions import Recalled, recall
 
 from .driver import Driver
 from .hands import Surroundings
+from .leave import forget, send_back
 from .profile import Profile
 from .tasks import Tasks
 
@@ -86,32 +88,53 @@ class Fleet:
     async def configure(self, roster: Roster) -> None:
         """Make the fleet what ``roster`` says. What has not changed is not touched.
 
+        Whatever can fail comes first: a roster that is refused has changed nothing.
+
         Raises:
             JournalError: an agent's past cannot be read.
+            Exception: what a gateway's factory raises.
         """
         drivers = {
             name: Driver(profile, self._around, await recall(self._around.journal, name))
             for name, profile in roster.agents.items()
             if name not in self.drivers
         }
+        adapters = await self._made(roster)
+        await self._send_back(self.adapters.keys() - roster.gateways.keys())
         await self._dismiss(self.drivers.keys() - roster.agents.keys())
         self.drivers.update(drivers)
-        await self._replace_gateways(roster)
+        await self._replace_gateways(adapters, roster)
         self.roster = roster
         for name, profile in roster.agents.items():
             if name in drivers:
+                for gateway in profile.gateways:
+                    self._tasks.stop(f"leave {gateway} {name}")
                 self._tasks.start(f"driver {name}", self._drive(name))
             else:
                 await self.drivers[name].configure(profile)
         await self._close(self.adapters.keys() - roster.gateways.keys())
 
-    async def _replace_gateways(self, roster: Roster) -> None:
-        """Start the gateways that are new or have other options; the agents that they carry come with them."""
-        for name, gateway in roster.gateways.items():
-            if self.roster.gateways.get(name) == gateway:
-                continue
+    async def _made(self, roster: Roster) -> dict[str, Adapter]:
+        """The adapters of gateways that are new or have other options, none of them started."""
+        made: dict[str, Adapter] = {}
+        try:
+            for name, gateway in roster.gateways.items():
+                if self.roster.gateways.get(name) != gateway:
+                    made[name] = self._make(gateway)
+        except Exception:
+            for adapter in made.values():
+                await adapter.close()
+            raise
+        return made
+
+    async def _replace_gateways(self, adapters: Mapping[str, Adapter], roster: Roster) -> None:
+        """Start the gateways that were made; the agents that they carry come with them.
+
+        The old one goes first: both may listen at the same address. While the new one starts its agents have no link
+        to it; what is decided then is applied by the drivers as soon as they hear of the new settings.
+        """
+        for name, adapter in adapters.items():
             await self._close({name} & self.adapters.keys())
-            adapter = self._make(gateway)
             await adapter.start(self._assignments(name, roster))
             self.adapters[name] = adapter
 
@@ -122,18 +145,25 @@ class Fleet:
             if gateway in profile.gateways
         ]
 
-    async def _dismiss(self, agents: set[str]) -> None:
+    async def _send_back(self, gateways: AbstractSet[str]) -> None:
+        """Gateways that are let go of send nothing to a candidate any more: nobody would watch it there."""
+        async with asyncio.TaskGroup() as leaving:
+            for driver in self.drivers.values():
+                assignment = driver.profile.assignment(driver.state)
+                if assignment.split != ALL_STABLE:
+                    for name in sorted(driver.state.gateways & gateways):
+                        leaving.create_task(send_back(self.adapters[name], assignment))
+
+    async def _dismiss(self, agents: AbstractSet[str]) -> None:
         for name in sorted(agents):
             self._tasks.stop(f"driver {name}")
             driver = self.drivers.pop(name)
             for gateway in sorted(driver.state.gateways & self.adapters.keys()):
-                try:
-                    await self.adapters[gateway].remove(name)
-                except GatewayError as error:
-                    log.warning("%s was dismissed, and %s does not forget it: %s", name, gateway, error)
+                self._tasks.start(f"leave {gateway} {name}", forget(self.adapters[gateway], name))
 
-    async def _close(self, gateways: set[str]) -> None:
+    async def _close(self, gateways: AbstractSet[str]) -> None:
         for name in sorted(gateways):
+            self._tasks.stop_all(f"leave {name} ")
             await self.adapters.pop(name).close()
 
     async def _drive(self, name: str) -> None:
@@ -152,12 +182,18 @@ class Fleet:
             retry_s = min(retry_s * 2, RESTART_MAX_S)
 
     async def _begin_again(self, name: str, retry_s: float) -> Driver:
-        """A new driver of an agent, once its past can be read."""
-        while True:
-            await asyncio.sleep(retry_s)
-            try:
-                recalled = await recall(self._around.journal, name)
-            except JournalError:
-                log.exception("the past of %s cannot be read; its gateways keep what they have", name)
-            else:
-                return Driver(self.roster.agents[name], self._around, recalled)
+        """A new driver of an agent. It goes on from the journal, unless that does not know the last of it.
+
+        A way back is carried out before it is on the disk, and the disk may be full. To begin where the journal ends
+        would give a candidate its traffic back that had been taken from it.
+        """
+        await asyncio.sleep(retry_s)
+        state = self.drivers[name].state
+        try:
+            recalled = await recall(self._around.journal, name)
+        except JournalError:
+            log.exception("the past of %s cannot be read; it goes on from memory, and gathers evidence anew", name)
+            recalled = None
+        if recalled is None or (state.changes, state.revision) > (recalled.state.changes, recalled.state.revision):
+            recalled = Recalled(state)
+        return Driver(self.roster.agents[name], self._around, recalled)

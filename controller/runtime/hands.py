@@ -17,7 +17,8 @@ from controller.rollout.plan import OnDrift
 from controller.rollout.state import Phase, State
 
 from .broadcast import Broadcast
-from .drains import DrainUrl, watch_drain
+from .drains import DrainUrl, tell_to_drain, watch_drain
+from .leave import forget
 from .link import Link
 from .profile import Profile
 from .reach import Connect, until_reached
@@ -26,9 +27,7 @@ from .tasks import Tasks
 log = logging.getLogger(__name__)
 
 OBSERVE_TIMEOUT_S = 5.0
-LEAVE_TIMEOUT_S = 10.0
 CUT_TIMEOUT_S = 5.0
-LEAVE_RETRY_S = 5.0
 
 LOUD = frozenset({"refused", "share-off", "drifted", "reset"})
 """Announcements of what somebody should look into."""
@@ -88,7 +87,7 @@ class Hands:
         self.sources: dict[str, Source] = {}
         self.troubles: dict[str, str] = {}
         self.tasks = Tasks()
-        self._draining: set[str] = set()
+        self._draining: dict[str, Version] = {}
         self.unreached = ""
         self._around = around
         self._tell = tell
@@ -101,9 +100,10 @@ class Hands:
         if state.phase is not Phase.DEPLOYING:
             self.tasks.stop("probe")
             self.unreached = ""
-        for void in self._draining - {drain.version.name for drain in state.drains}:
-            self._draining.discard(void)
-            self.tasks.stop(f"drain {void}")
+        for over in self._draining.keys() - {drain.version.name for drain in state.drains}:
+            self.tasks.stop(f"drain {over}")
+            if state.serves(self._draining.pop(over)):  # else it may still hear that it drained: that ends streams
+                self.tasks.stop(f"tell {over}")
         for command in wanted:
             match command:
                 case do.Apply():
@@ -114,7 +114,11 @@ class Hands:
                 case do.CheckGates():
                     self.tasks.start("gates", self._check_gates(state))
                 case do.DrainVersion(version, deadline_at_s):
-                    self._draining.add(version.name)
+                    self._draining[version.name] = version
+                    left_s = max(0.0, deadline_at_s - self._around.now_s())
+                    self.tasks.start(
+                        f"tell {version.name}", tell_to_drain(version, left_s, self._around.call_drain_url)
+                    )
                     self.tasks.start(f"drain {version.name}", self._drain(version, deadline_at_s))
                 case do.Announce(what, text):
                     self.announce(what, text, state)
@@ -125,12 +129,12 @@ class Hands:
         A gateway that the settings name no longer may stand in the state for a while (it was written before): there is
         nobody to tell.
         """
-        for gone in sorted((self.links.keys() - state.gateways) | self.replaced()):
+        for gone in sorted((self.links.keys() - state.gateways) | self._replaced()):
             adapter = self.links.pop(gone).adapter
             self.tasks.stop(f"link {gone}")
             self._look_away(gone)
             if self._around.adapters.get(gone) is adapter:
-                self.tasks.start(f"leave {gone}", self._leave(adapter))
+                self.tasks.start(f"leave {gone}", forget(adapter, self.profile.agent))
         assignment = self.profile.assignment(state)
         for name in sorted(state.gateways & self._around.adapters.keys()):
             self.tasks.stop(f"leave {name}")
@@ -138,8 +142,12 @@ class Hands:
                 self._connect(name)
             self.links[name].want(assignment, state.revision)
 
-    def replaced(self) -> set[str]:
-        """Gateways that have another adapter than when their link was made."""
+    def is_behind(self, state: State) -> bool:
+        """Whether a gateway has another adapter than when its link was made, or has come back and has no link yet."""
+        unlinked = (state.gateways & self._around.adapters.keys()) - self.links.keys()
+        return bool(unlinked or self._replaced())
+
+    def _replaced(self) -> set[str]:
         adapters = self._around.adapters
         return {name for name, link in self.links.items() if adapters.get(name) is not link.adapter}
 
@@ -176,16 +184,6 @@ class Hands:
         self.troubles.pop(source, None)
         self._epochs.pop(source, None)
 
-    async def _leave(self, adapter: Adapter) -> None:
-        """Make a gateway that carries the agent no longer forget it: a split left behind would never be taken back."""
-        while True:
-            try:
-                async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                    return await adapter.remove(self.profile.agent)
-            except (GatewayError, TimeoutError) as error:
-                log.warning("%s: %s does not forget it: %s", self.profile.agent, adapter.name, error)
-            await asyncio.sleep(LEAVE_RETRY_S)
-
     async def _check_gates(self, state: State) -> None:
         rollout, now_s = state.rollout, self._around.now_s()
         assert rollout is not None
@@ -208,9 +206,7 @@ class Hands:
 
     async def _drain(self, version: Version, deadline_at_s: float) -> None:
         around = self._around
-        cut = await watch_drain(
-            version, deadline_at_s, call=around.call_drain_url, in_flight=self._in_flight, now_s=around.now_s
-        )
+        cut = await watch_drain(version, deadline_at_s, in_flight=self._in_flight, now_s=around.now_s)
         if cut != 0:
             await self._cut(version)
         await self._tell(

@@ -41,10 +41,11 @@ class Tasks:
         if task is not None:
             task.cancel()
 
-    def stop_all(self) -> None:
-        """Cancel every task."""
+    def stop_all(self, prefix: str = "") -> None:
+        """Cancel every task whose name begins so; by default, all."""
         for name in tuple(self._tasks):
-            self.stop(name)
+            if name.startswith(prefix):
+                self.stop(name)
 
     def __contains__(self, name: str) -> bool:
         return name in self._tasks

@@ -186,6 +186,10 @@ Point = Callable[[str], bool]
 """A moment at which the controller may be killed; whether it is alive after it."""
 
 
+START_S = 0.2
+"""How long an adapter takes to start: names are looked up, files are read. Whatever is decided meanwhile must stand."""
+
+
 class Handle:
     """The adapter of one life of the controller. When that life is over, it reaches the gateway no more."""
 
@@ -204,7 +208,7 @@ class Handle:
             await asyncio.get_running_loop().create_future()
 
     async def start(self, assignments: Sequence[Assignment]) -> None:
-        await self._pause(0.0, "start")
+        await self._pause(START_S, "start")
         self.gateway.wanted = next(iter(assignments), None)
 
     async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:

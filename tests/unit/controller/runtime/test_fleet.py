@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.port import GatewayError
+from adapters.port import ALL_STABLE, GatewayError
 from controller.errors import NotFoundError
 from controller.journal.errors import JournalError
 from controller.rollout import events as e
-from controller.runtime.fleet import RESTART_MAX_S, RESTART_MIN_S, Fleet, GatewayProfile, Roster
+from controller.runtime.fleet import RESTART_MIN_S, Fleet, GatewayProfile, Roster
+from controller.runtime.leave import LAST_WORD_S, RETRY_S
 from controller.runtime.tasks import Tasks
-from tests.sim.clock import passes, until
-from tests.unit.controller.runtime.stage import AGENT, OLD, PROFILE, Gateway, asks
+from tests.sim.clock import now_s, passes, until
+from tests.unit.controller.runtime.stage import AGENT, NEW, OLD, PROFILE, Gateway, asks, guided, guided_profile, never
 
 OTHER = replace(PROFILE, agent="translator")
 EDGE, INNER = GatewayProfile("edge", "fake", 1), GatewayProfile("inner", "fake", 1)
@@ -27,9 +28,9 @@ def made():
 
 
 @asynccontextmanager
-async def running(stage, made, first):
+async def running(stage, made, first, kind=Gateway):
     def make(profile):
-        made.append(Gateway(profile.name, stage.log))
+        made.append(kind(profile.name, stage.log))
         return made[-1]
 
     fleet, ready = Fleet(make, stage.around), asyncio.Event()
@@ -68,18 +69,104 @@ async def test_who_is_new_comes_and_who_is_gone_goes(stage, made):
         await fleet.configure(roster(OTHER))
         await until(lambda: "translator" in made[0].held)
         assert set(fleet.drivers) == {"translator"}
-        assert made[0].removed == [AGENT]
+        await until(lambda: made[0].removed == [AGENT])
         with pytest.raises(NotFoundError, match="translator"):
             fleet.driver(AGENT)
         assert fleet.driver("translator").profile == OTHER
 
 
-async def test_a_gateway_that_cannot_be_told_to_forget_stops_no_change(stage, made):
-    async with running(stage, made, roster(PROFILE)) as fleet:
-        await until(lambda: made[0].held)
-        made[0].answers.append(GatewayError("edge", "unreachable", "no answer", retryable=True))
+@pytest.fixture
+def away():
+    return GatewayError("edge", "unreachable", "no answer", retryable=True)
+
+
+async def test_a_gateway_that_is_away_forgets_an_agent_when_it_is_back(stage, made, away):
+    async with running(stage, made, roster(PROFILE, OTHER)) as fleet:
+        await until(lambda: len(made[0].held) == 2)
+        made[0].answers += [away, away]
         await fleet.configure(roster(OTHER))
         assert set(fleet.roster.agents) == {"translator"}, "new settings were lost because a gateway was away"
+        await until(lambda: made[0].removed == [AGENT] * 3, within_s=3 * RETRY_S)
+        await passes(3 * RETRY_S)
+        assert len(made[0].removed) == 3
+
+
+async def test_an_agent_that_comes_back_is_not_forgotten_after_all(stage, made, away):
+    async with running(stage, made, roster(PROFILE, OTHER)) as fleet:
+        await until(lambda: len(made[0].held) == 2)
+        made[0].answers.append(away)
+        await fleet.configure(roster(OTHER))
+        await until(lambda: made[0].removed)
+        await fleet.configure(roster(PROFILE, OTHER))
+        await passes(3 * RETRY_S)
+        assert made[0].removed == [AGENT], "the traffic of an agent that is served was dropped"
+
+
+@pytest.mark.parametrize("is_dismissed", [False, True])
+async def test_a_gateway_that_is_let_go_of_is_left_with_stable(stage, made, is_dismissed):
+    profile = guided_profile(gateways=("edge", "inner"))
+    async with running(stage, made, roster(profile, gateways=(EDGE, INNER))) as fleet:
+        await guided(fleet.drivers[AGENT], made[1])
+        agents = () if is_dismissed else (replace(profile, gateways=("edge",)),)
+        await fleet.configure(roster(*agents))
+        edge, inner = made
+        assert inner.closed
+        assert inner.shares[-1] == 0, "a candidate keeps its share where nobody watches it"
+        assert inner.held[AGENT].candidate == NEW, "what is in flight was lost"
+        assert is_dismissed or edge.shares[-1] == 50
+
+
+async def test_a_gateway_that_is_let_go_of_and_is_frozen_holds_nothing_up_for_long(stage, made, caplog):
+    profile = guided_profile(gateways=("edge", "inner"))
+    async with running(stage, made, roster(profile, gateways=(EDGE, INNER))) as fleet:
+        await guided(fleet.drivers[AGENT], made[1])
+        made[1].answers += [never, never]
+        began_s = now_s()
+        await fleet.configure(roster(replace(profile, gateways=("edge",))))
+        assert now_s() - began_s <= LAST_WORD_S
+        assert made[1].closed
+        assert "nobody looks after that any more" in caplog.text
+
+
+async def test_a_gateway_that_cannot_be_made_changes_nothing(stage, made):
+    async with running(stage, made, roster(PROFILE)) as fleet:
+        await until(lambda: made[0].held)
+
+        def refuse(profile):
+            if profile.name == "inner":
+                raise ValueError("two listeners of one name")
+            made.append(Gateway(profile.name, stage.log))
+            return made[-1]
+
+        fleet._make = refuse
+        with pytest.raises(ValueError, match="two listeners"):
+            await fleet.configure(roster(OTHER, gateways=(replace(EDGE, options=2), INNER)))
+        assert fleet.adapters["edge"] is made[0]
+        assert not made[0].closed, "what ran before does not go on"
+        assert made[1].closed, "what was made for settings that are refused is left behind"
+        assert set(fleet.drivers) == {AGENT}
+
+
+async def test_a_rollback_while_a_gateway_is_being_replaced_is_applied_to_the_new_one(stage, made):
+    slow = asyncio.Event()
+
+    class Slow(Gateway):
+        async def start(self, assignments):
+            await super().start(assignments)
+            if len(made) > 1:
+                await slow.wait()
+
+    profile = guided_profile()
+    async with running(stage, made, roster(profile), kind=Slow) as fleet, Tasks() as tasks:
+        driver = fleet.drivers[AGENT]
+        await guided(driver, made[0])
+        tasks.start("configure", fleet.configure(roster(profile, gateways=(replace(EDGE, options=2),))))
+        await until(lambda: len(made) == 2 and made[1].started)
+        state = await driver.ask(asks(e.RollbackAsked))
+        assert state.split == ALL_STABLE
+        slow.set()
+        await until(lambda: made[1].shares and driver.state.all_confirmed)
+        assert made[1].shares[-1] == 0, "the new gateway keeps the candidate's share for good"
 
 
 async def test_what_has_not_changed_is_not_touched(stage, made):
@@ -136,20 +223,35 @@ async def test_settings_that_come_while_a_driver_is_down_are_not_lost(stage, mad
         await until(lambda: made[0].held[AGENT].retries == 2)
 
 
-async def test_a_journal_that_fails_just_then_is_waited_for(stage, made):
+async def test_a_journal_that_fails_just_then_holds_nobody_up(stage, made):
     async with running(stage, made, roster(PROFILE, OTHER)) as fleet:
         await until(lambda: len(made[0].held) == 2)
         failed = fleet.drivers[AGENT]
         stage.journal.full()
         made[0].answers.append(ZeroDivisionError("a bug"))
         await failed.configure(replace(PROFILE, retries=1))
-        await passes(5.0)
-        assert fleet.drivers[AGENT] is failed
-        stage.journal.trouble = None
-        await until(lambda: fleet.drivers[AGENT] is not failed, within_s=RESTART_MAX_S)
+        await until(lambda: fleet.drivers[AGENT] is not failed, within_s=2 * RESTART_MIN_S)
+        await until(lambda: fleet.drivers[AGENT].state.all_confirmed)
         drained = fleet.drivers["translator"].ask(asks(e.DrainAsked, version_name="9.9.9", deadline_s=1.0))
         with pytest.raises(Exception, match="not known"):
             await drained
+
+
+async def test_a_rollback_that_the_disk_did_not_take_outlives_a_driver_that_fails(stage, made):
+    profile = guided_profile()
+    async with running(stage, made, roster(profile)) as fleet:
+        failed = fleet.drivers[AGENT]
+        await guided(failed, made[0])
+        stage.journal.full()
+        await failed.ask(asks(e.RollbackAsked))
+        await until(lambda: failed.state.all_confirmed)
+        stage.journal.trouble = None  # it can be read, and does not know of the rollback
+        made[0].answers.append(ZeroDivisionError("a bug"))
+        await failed.configure(replace(profile, retries=1))
+        await until(lambda: fleet.drivers[AGENT] is not failed, within_s=2 * RESTART_MIN_S)
+        await until(lambda: fleet.drivers[AGENT].state.all_confirmed)
+        assert made[0].shares[-1] == 0, "a candidate got back the traffic that had been taken from it"
+        assert 50 not in made[0].shares[made[0].shares.index(0, 2) :]
 
 
 async def test_on_leaving_every_gateway_is_let_go(stage, made):

@@ -9,7 +9,8 @@ from controller.metrics.sources import Looked, SourceError
 from controller.rollout import commands as do
 from controller.rollout import events as e
 from controller.rollout.state import Drain, Phase, Rollout
-from controller.runtime.hands import LEAVE_RETRY_S, OBSERVE_TIMEOUT_S, Hands
+from controller.runtime.hands import OBSERVE_TIMEOUT_S, Hands
+from controller.runtime.leave import RETRY_S
 from tests.sim.clock import now_s, passes, until
 from tests.unit.controller.runtime.stage import AGENT, NEW, OLD, PLAN, PROFILE, STATE, Gateway, never
 
@@ -117,11 +118,21 @@ async def test_a_gateway_that_is_replaced_gets_a_link_of_its_own(stage, edge):
         hands.apply(STATE)
         await passes(1.0)
         stage.gateways["edge"] = again = Gateway("edge")
-        assert hands.replaced() == {"edge"}
+        assert hands.is_behind(STATE)
         hands.apply(STATE)
         await until(lambda: again.asked)
         assert not edge.removed, "the agent was taken off a gateway that still carries it"
-        assert not hands.replaced()
+        assert not hands.is_behind(STATE)
+
+
+async def test_a_gateway_that_was_away_while_it_was_told_gets_a_link_when_it_is_back(stage, edge):
+    async with handing(stage) as hands:
+        hands.apply(STATE)
+        del stage.gateways["edge"]
+        hands.apply(STATE)
+        assert not hands.is_behind(STATE)
+        stage.gateways["edge"] = edge
+        assert hands.is_behind(STATE), "nothing would ever be applied there again"
 
 
 async def test_a_gateway_that_is_gone_is_not_spoken_to(stage, edge):
@@ -137,7 +148,7 @@ async def test_a_gateway_that_is_left_forgets_the_agent_however_long_it_takes(st
         await passes(1.0)
         inner.answers += [GatewayError("inner", "unreachable", "no answer", retryable=True)] * 2
         hands.apply(STATE)
-        await passes(2.5 * LEAVE_RETRY_S)
+        await passes(2.5 * RETRY_S)
         assert inner.removed == [AGENT] * 3
 
 
@@ -194,6 +205,30 @@ async def test_a_drain_is_told_watched_and_reported(stage):
         assert stage.told_to_drain == [(OLD.name, 5.0)]
         drained = of(e.Drained, hands)[0]
         assert (drained.version_name, drained.deadline_at_s, drained.cut) == (OLD.name, deadline_s, 2)
+
+
+@pytest.mark.parametrize(("in_flight", "ends_after_s"), [(0, 0.1), (2, 1.1)])
+async def test_a_version_that_never_answers_holds_no_drain_up(stage, in_flight, ends_after_s):
+    calls = []
+
+    async def hang(version, deadline_s):
+        calls.append((version.name, deadline_s))
+        await never()
+
+    stage.around = replace(stage.around, call_drain_url=hang)
+    version = replace(OLD, drain_url="http://10.0.0.11/drain")
+    deadline_s = now_s() + 1.0
+    state = replace(STATE, stable=NEW, drains=(Drain(version, deadline_s),))
+    async with handing(stage, in_flight=in_flight) as hands:
+        hands.carry_out([do.DrainVersion(version, deadline_s)], state)
+        await until(lambda: of(e.Drained, hands), within_s=ends_after_s)
+        hands.carry_out([], replace(state, drains=()))
+        await passes(0.1)
+        assert calls == [(OLD.name, 1.0)]
+        assert f"tell {OLD.name}" in hands.tasks, "a version with no streams in sight was told of its drain only half"
+        hands.carry_out([do.DrainVersion(version, deadline_s)], state)
+        hands.carry_out([], replace(STATE, stable=version))
+        assert f"tell {OLD.name}" not in hands.tasks, "a version that serves again would end its streams"
 
 
 async def test_a_drain_that_is_void_says_nothing(stage):
