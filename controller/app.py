@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -59,6 +60,12 @@ FLUSH_EVERY_S = 2.0
 """How often records that a full disk kept in memory are tried again."""
 
 VERSION = distribution_version("turnout")
+
+ADOPT_TRIES_MAX = 6
+ADOPT_RETRY_S = 5.0
+
+EXIT_STUCK = 75
+"""EX_TEMPFAIL of sysexits.h: it had to stop without its journal's disk."""
 
 Address = tuple[str, int]
 
@@ -189,7 +196,10 @@ class App:
             async with Tasks() as tasks:
                 tasks.start("meters", self._count_news())
                 tasks.start("fleet", self.fleet.run(roster_of(self.settings), self._fleet_ready))
+                tasks.start("stop", self._stop_before_ready())
                 await self._fleet_ready.wait()
+                if self.stop.is_set():
+                    return
                 await self._open_xds()
                 await self.api.start()
                 tasks.start("settings", self._follow_settings())
@@ -201,6 +211,11 @@ class App:
                 await self.api.stop()
         finally:
             await self._close()
+
+    async def _stop_before_ready(self) -> None:
+        """A stop need not wait until everything is brought up: nobody is served yet."""
+        await self.stop.wait()
+        self._fleet_ready.set()
 
     async def _open_xds(self) -> None:
         try:
@@ -231,17 +246,32 @@ class App:
             if isinstance(outcome, SettingsError):
                 self._refuse([str(problem) for problem in outcome.problems])
                 continue
-            try:
-                check_listen(self.api.host, outcome.access)
-                await self.fleet.configure(roster_of(outcome))
-                self._outcomes.keep(self.fleet.drivers)
-            except TurnoutError as error:
-                self._refuse([str(error)])
-                continue
-            self.settings, self._refused = outcome, ()
-            self.meters.config_reload(accepted=True)
-            log.info("settings %s are in force", outcome.digest)
-            self.broadcast.publish(time.time(), "", "settings", "new settings are in force")
+            for _ in range(ADOPT_TRIES_MAX):
+                if not await self._is_to_be_tried_again(outcome):
+                    break
+                await asyncio.sleep(ADOPT_RETRY_S)
+
+    async def _is_to_be_tried_again(self, settings: Settings) -> bool:
+        """Have settings in force; whether that failed for a reason that may pass, such as a disk that cannot be read.
+
+        Whatever goes wrong is told, and what ran before goes on: a file that was saved must never end the controller.
+        """
+        try:
+            check_listen(self.api.host, settings.access)
+            await self.fleet.configure(roster_of(settings))
+            self._outcomes.keep(self.fleet.drivers)
+        except TurnoutError as error:
+            self._refuse([str(error)])
+            return error.retryable
+        except Exception as error:
+            log.exception("the new settings cannot be brought in force")
+            self._refuse([f"{type(error).__name__}: {error}"])
+            return False
+        self.settings, self._refused = settings, ()
+        self.meters.config_reload(accepted=True)
+        log.info("settings %s are in force", settings.digest)
+        self.broadcast.publish(time.time(), "", "settings", "new settings are in force")
+        return False
 
     def _refuse(self, why: Sequence[str]) -> None:
         self._refused = why
@@ -307,3 +337,7 @@ async def _serve(options: Options, settings: Settings) -> None:
         await app.run()
     except* TurnoutError as group:
         raise group.exceptions[0] from None
+    finally:
+        if app.journal.is_stuck:  # its thread would keep this process, and whoever waits for its end, for ever
+            logging.shutdown()
+            os._exit(EXIT_STUCK)

@@ -18,6 +18,9 @@ from controller.journal.store import Journal
 PENDING_MAX: Final = 1024
 """How many appends may wait. One more is refused: a disk this slow is as good as none."""
 
+CLOSE_PATIENCE_S: Final = 5.0
+"""How long the end waits for the disk. What it is writing then may still get there; what waits behind it is lost."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Entry:
@@ -30,6 +33,9 @@ class AsyncJournal:
     """A `Journal` whose calls do not hold up the event loop. Owns that journal, and closes it.
 
     An append whose caller is cancelled may still be written: once handed to the disk, a record is not called back.
+
+    Attributes:
+        is_stuck: it was closed while its thread waits for a disk that does not answer, and may never end.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class AsyncJournal:
         self._overflow = Backlog()  # what is deferrable and came while `_pending` was full
         self._writing: asyncio.Future[list[Record] | JournalError] | None = None
         self._closed = False
+        self.is_stuck = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
     async def append(self, agent: str, kind: str, body: Body, *, actor: str, at_s: float) -> Record:
@@ -164,13 +171,26 @@ class AsyncJournal:
         """Take no more, write what waits, try once more to write what was deferred, and let go of the file.
 
         Raises:
-            JournalError: deferred records could not be written and are lost. The file is closed all the same.
+            JournalError: records could not be written and are lost. The file is closed all the same, unless the disk
+                does not answer: then ``is_stuck``.
         """
         self._closed = True
+        try:
+            async with asyncio.timeout(CLOSE_PATIENCE_S):
+                await self._finish()
+        except TimeoutError:
+            self.is_stuck = True
+            lost = len(self._pending) + self.deferred
+            raise JournalError(
+                f"The journal's disk does not answer; {lost} records are lost.", remedy="Look at the disk."
+            ) from None
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def _finish(self) -> None:
         while self._writing is not None:
             await asyncio.wait([self._writing])
         try:
             await self.flush()
         finally:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._journal.close)
-            self._thread.shutdown(wait=False)

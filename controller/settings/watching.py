@@ -120,9 +120,10 @@ def _places(path: Path) -> set[Path]:
     places = {path.parent}
     for _ in range(_LINKS_MAX):
         places.update(ancestor.parent for ancestor in path.parents if ancestor.is_symlink())
-        if not path.is_symlink():
+        try:
+            path = path.parent / path.readlink()
+        except OSError:  # no link; or one that has just been taken away, and then its directory tells what comes
             break
-        path = path.parent / path.readlink()
         places.add(path.parent)
     return places
 

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
+import controller.app
 from controller.app import App, Options, listen_address, serve
 from controller.errors import TurnoutError
-from controller.journal.errors import JournalReadOnlyError
+from controller.journal.errors import JournalError, JournalReadOnlyError
 from controller.journal.store import Journal
 from controller.settings.loading import load
 from xds.roster import NodeStatus
@@ -123,6 +124,74 @@ async def test_a_good_change_is_swapped_in_and_a_bad_one_is_refused_whole(tmp_pa
         assert heard.result().what == "settings"
         assert len((await _told(client, "/v1/agents"))["agents"]) == 2
         assert (await _told(client, "/v1/settings"))["refused"] == []
+
+
+async def _changed(app, folder, text):
+    """Save the file, and hear what came of it."""
+    async with asyncio.TaskGroup() as tasks:
+        heard = tasks.create_task(_settings_news(app))
+        await asyncio.sleep(0)
+        (folder / "turnout.yaml").write_text(text)
+    return heard.result()
+
+
+async def test_a_file_that_meets_a_fault_of_ours_ends_nothing(tmp_path, monkeypatch, caplog):
+    async with running(tmp_path) as (app, client):
+
+        async def fail(_roster):
+            raise KeyError("a bug")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(app.fleet, "configure", fail)
+            assert (await _changed(app, tmp_path, SETTINGS + OTHER)).what == "settings-refused"
+        assert "a bug" in caplog.text
+        assert [agent["name"] for agent in (await _told(client, "/v1/agents"))["agents"]] == ["bot"]
+        assert (await _changed(app, tmp_path, SETTINGS.replace("3000", "3009"))).what == "settings"
+
+
+async def test_settings_that_failed_for_a_moment_are_tried_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(controller.app, "ADOPT_RETRY_S", 0.0)
+    async with running(tmp_path) as (app, client):
+        configure, failures = app.fleet.configure, [JournalError("The disk cannot be read.")]
+
+        async def fail_once(roster):
+            if failures:
+                raise failures.pop()
+            await configure(roster)
+
+        monkeypatch.setattr(app.fleet, "configure", fail_once)
+        with app.broadcast.listen() as news:
+            (tmp_path / "turnout.yaml").write_text(SETTINGS + OTHER)
+            async with asyncio.timeout(PATIENCE_S):
+                said = [item.what async for item in _until_settings(news)]
+        assert said == ["settings-refused", "settings"], "the file would have to be saved again, and nobody says so"
+        assert len((await _told(client, "/v1/agents"))["agents"]) == 2
+
+
+async def _until_settings(news):
+    async for item in news:
+        if item.what.startswith("settings"):
+            yield item
+        if item.what == "settings":
+            return
+
+
+async def test_a_stop_is_heard_before_everything_is_up(tmp_path, monkeypatch):
+    (tmp_path / "turnout.yaml").write_text(SETTINGS)
+    options = Options(tmp_path / "turnout.yaml", tmp_path, http=("127.0.0.1", 0), xds=("127.0.0.1", 0))
+    app = App(options, load(options.config), Journal.open(tmp_path / "journal.sqlite"))
+    bringing_up = asyncio.Event()
+
+    async def hang(_roster):
+        bringing_up.set()
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(app.fleet, "configure", hang)
+    app._say_ready = lambda: pytest.fail("it said that it is ready")
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
+        tasks.create_task(app.run())
+        await bringing_up.wait()
+        app.stop.set()
 
 
 async def test_what_an_operator_did_is_there_after_a_restart(tmp_path):

@@ -4,6 +4,7 @@ import threading
 import pytest
 
 from controller.errors import InvalidError
+from controller.journal import writer
 from controller.journal.errors import JournalError, JournalFullError
 from controller.journal.store import Journal
 from controller.journal.writer import AsyncJournal
@@ -176,6 +177,20 @@ async def test_close_writes_what_waits_and_takes_no_more(store):
     again = Journal.open(store.path)
     assert [record.seq for record in again.read()] == [1, 2, 3]
     again.close()
+
+
+async def test_close_does_not_wait_for_ever_for_a_disk(store, monkeypatch):
+    monkeypatch.setattr(writer, "CLOSE_PATIENCE_S", 0.0)
+    store.gate.clear()
+    journal = AsyncJournal(store)
+    waiting = await started(add(journal, 1), add(journal, 2))
+    with pytest.raises(JournalError, match="does not answer; 1 records are lost"):
+        await journal.close()
+    assert journal.is_stuck, "the program would wait for its thread, and never end"
+    store.gate.set()
+    assert (await waiting[0]).body == {"number": 1}
+    waiting[1].cancel()
+    store.close()
 
 
 async def test_close_says_what_is_lost_and_closes_all_the_same(store):
