@@ -78,12 +78,22 @@ def transition_body(event: AnyEvent, state: State, *, judge_seq: int) -> Body:
 def evidence_body(blocks: Mapping[Indicator, Block], *, judge_seq: int) -> Body:
     """The body of a look: candidate's and stable's ``[valid, bad]`` per indicator, and the checkpoint it follows."""
     counts = {name: [block.candidate.to_record(), block.stable.to_record()] for name, block in blocks.items()}
-    return {"blocks": counts, "judge_seq": judge_seq}
+    return {"blocks": _listed(counts), "judge_seq": judge_seq}
 
 
 def checkpoint_body(state: State, judge: Mapping[str, JSON]) -> Body:
     """The body of evidence that stands on its own: everything that a restart needs."""
-    return {"state": _state.dump_python(state, mode="json"), "judge": judge}
+    return {"state": _state.dump_python(state, mode="json"), "judge": _listed(judge)}
+
+
+def _listed(named: Mapping[str, JSON]) -> JSON:
+    """As pairs: operators choose these names, and one such as ``credentials`` may be no key of a record's body."""
+    return [[name, value] for name, value in named.items()]
+
+
+def _by_name(listed: object) -> dict[str, Any]:
+    """The inverse; records of earlier days hold the mapping itself."""
+    return dict(cast("list[tuple[str, Any]] | dict[str, Any]", listed))
 
 
 def event_of(record: Record) -> AnyEvent:
@@ -130,8 +140,7 @@ async def recall(journal: Reader, agent: str) -> Recalled | None:
             newest = record
         elif record.kind == EVIDENCE:
             looks.append((record.at_s, _blocks(record)))
-    judge = cast("Mapping[str, Any]", upcast(checkpoint)["judge"])
-    return Recalled(state_of(newest), judge, judge_seq, tuple(looks))
+    return Recalled(state_of(newest), _by_name(upcast(checkpoint)["judge"]), judge_seq, tuple(looks))
 
 
 def _checkpoint_seq(record: Record) -> int:
@@ -140,10 +149,9 @@ def _checkpoint_seq(record: Record) -> int:
 
 
 def _blocks(record: Record) -> dict[Indicator, Block]:
-    counts = cast("dict[str, list[list[int]]]", upcast(record)["blocks"])
     return {
         name: Block(candidate=Counts.from_record(candidate), stable=Counts.from_record(stable))
-        for name, (candidate, stable) in counts.items()
+        for name, (candidate, stable) in _by_name(upcast(record)["blocks"]).items()
     }
 
 

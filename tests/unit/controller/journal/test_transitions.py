@@ -198,3 +198,20 @@ def test_replaying_every_event_gives_every_state(happened):
     assert replayed == state
     if shelf.records:
         assert state_of(shelf.records[-1]) == state, "a restart would go on from another state"
+
+
+@pytest.mark.parametrize("name", ["credentials", "secret", "api_key", "token"])
+async def test_an_objective_may_have_the_name_of_a_secret(shelf, name):
+    """A guardrail against leaks is likely to be called so, and its evidence must survive a restart."""
+    checkpoint = shelf.write(EVIDENCE, checkpoint_body(GUIDED, {name: {"evidence": 1.5}}))
+    shelf.look(checkpoint, {name: LOOK["error"]})
+    recalled = await recall(shelf, AGENT)
+    assert recalled.judge == {name: {"evidence": 1.5}}
+    assert recalled.looks == ((1.0, {name: LOOK["error"]}),)
+
+
+async def test_evidence_of_earlier_days_is_read(shelf):
+    checkpoint = shelf.write(EVIDENCE, {**checkpoint_body(GUIDED, {}), "judge": JUDGE})
+    shelf.write(EVIDENCE, {"blocks": {"error": [[100, 3], [900, 9]]}, "judge_seq": checkpoint})
+    recalled = await recall(shelf, AGENT)
+    assert (recalled.judge, recalled.looks) == (JUDGE, ((1.0, LOOK),))
