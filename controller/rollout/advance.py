@@ -143,10 +143,11 @@ def pause_for_drift(state: State, now_s: float, reason: str) -> Outcome:
 
 
 def resume(state: State, now_s: float) -> Outcome:
-    """Go on with the step it was at. A hold that was not over begins again."""
+    """Go on with the step it was at, or with the bake. A hold that was not over begins again."""
     assert state.rollout is not None
     rollout = replace(state.rollout, paused_by="", reason="")
-    state = replace(state, phase=Phase.HEALTH_CHECK, rollout=rollout)
+    phase = Phase.PROMOTING if rollout.present_step is None else Phase.HEALTH_CHECK
+    state = replace(state, phase=phase, rollout=rollout)
     state = state.timed(Timer.PROGRESS, now_s + rollout.plan.progress_deadline_s)
     said = Announce("resumed", f"at {state.split}")
     state, commands = confirm_step(state, now_s)

@@ -79,7 +79,7 @@ def _rules() -> Iterable[Rule]:
     yield UNSERVED, events.RollbackAsked, retreat.on_rollback_at_rest, (p.SUPERSEDED,)
     yield calm, events.RollbackAsked, retreat.on_rollback_at_rest, ()
 
-    yield (p.HEALTH_CHECK,), events.PauseAsked, steer.on_pause, (p.PAUSED,)
+    yield (p.HEALTH_CHECK, p.PROMOTING), events.PauseAsked, steer.on_pause, (p.PAUSED,)
     yield (p.PAUSED,), events.PauseAsked, steer.on_pause_again, ()
     yield (p.PAUSED,), events.ResumeAsked, steer.on_resume, (p.HEALTH_CHECK, p.PROMOTING)
     yield (p.HEALTH_CHECK,), events.Approved, steer.on_approved, (p.PROMOTING,)
@@ -97,8 +97,8 @@ def _rules() -> Iterable[Rule]:
 def _rules_at_any_time() -> Iterable[Rule]:
     p = Phase
 
-    yield RESTING | UNSERVED | {p.DEPLOYING, p.PROMOTING}, events.Drifted, drift.on_drifted, ()
-    yield (p.HEALTH_CHECK,), events.Drifted, drift.on_drifted_in_a_step, (p.PAUSED,)
+    yield RESTING | UNSERVED | {p.DEPLOYING}, events.Drifted, drift.on_drifted, ()
+    yield (p.HEALTH_CHECK, p.PROMOTING), events.Drifted, drift.on_drifted_in_a_step, (p.PAUSED,)
     yield (p.PAUSED,), events.Drifted, drift.on_drifted_in_a_step, ()
     yield (p.ROLLING_BACK,), events.Drifted, drift.on_drifted_going_back, ()
 

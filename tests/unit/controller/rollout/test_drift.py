@@ -43,6 +43,19 @@ def test_a_hand_in_a_step_pauses_and_asks():
     play.ignores(drifted(play))
 
 
+def test_a_hand_in_the_bake_pauses_and_asks_and_the_bake_begins_again():
+    """Whoever took everything off a candidate by hand, in an emergency, must not be overruled within seconds."""
+    play = play_to(Phase.PROMOTING, PLAN).confirm()
+    play >> drifted(play) << "drifted" << "paused"
+    assert (play.phase, play.share_bp) == (Phase.PAUSED, 10_000)
+    play.judge(Verdict.HEALTHY).wait(PLAN.bake_s)
+    assert play.phase is Phase.PAUSED, "a candidate became stable while somebody had taken its traffic away"
+    play >> asked(e.ResumeAsked) << Apply << "resumed"
+    assert play.phase is Phase.PROMOTING
+    play.confirm().judge(Verdict.HEALTHY).wait(PLAN.bake_s)
+    assert play.phase is Phase.PROMOTED
+
+
 def test_who_resumes_takes_over():
     play = in_a_step()
     play >> drifted(play)

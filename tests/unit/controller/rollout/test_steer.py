@@ -42,6 +42,26 @@ def test_an_operators_pause_has_no_clock_and_the_hold_begins_again():
     assert play.timers == {Timer.HOLD: 120, Timer.PROGRESS: 720}
 
 
+def test_a_bake_can_be_paused_and_begins_again():
+    play = play_to(Phase.PROMOTING, PLAN).confirm().judge(Verdict.HEALTHY).wait(PLAN.bake_s - 1)
+    play >> asked(e.PauseAsked, reason="something looks odd") << "paused"
+    play.wait(10_000)
+    assert (play.phase, play.share_bp) == (Phase.PAUSED, 10_000)
+    play >> asked(e.ResumeAsked) << "resumed" << "confirmed"
+    assert play.phase is Phase.PROMOTING
+    play.wait(PLAN.bake_s - 1)
+    assert play.phase is Phase.PROMOTING, "a candidate became stable without its bake"
+    play.wait(1)
+    assert play.phase is Phase.PROMOTED
+
+
+def test_a_breach_in_a_paused_bake_goes_back():
+    play = play_to(Phase.PROMOTING, PLAN).confirm()
+    play >> asked(e.PauseAsked)
+    play.judge(Verdict.BREACH, "errors")
+    assert (play.phase, play.share_bp) == (Phase.ROLLING_BACK, 0)
+
+
 def test_a_hold_that_was_over_is_not_held_again():
     play = play_to(Phase.HEALTH_CHECK, PLAN).judge(Verdict.UNDECIDED).wait(130) >> asked(e.PauseAsked)
     play.judge(Verdict.HEALTHY) >> asked(e.ResumeAsked) << "resumed" << Apply << "step"
