@@ -22,10 +22,12 @@ from .shape import DurationS, Query, Told
 
 
 class DrainQuery(Query):
-    """Which track, and until when."""
+    """Which version, and until when."""
 
     track: Track = Track.CANDIDATE
-    """Whose requests are waited for."""
+    """Whose requests are waited for: those of the version that plays this track now."""
+    version: str | None = None
+    """Those of this version instead, whatever it plays: an instance knows its own version, and not its track."""
     deadline: DurationS | None = None
     """How long at most; by default the agent's own drain deadline."""
 
@@ -46,7 +48,7 @@ class DrainedTold(Told):
     version: str | None
     outcome: Outcome
     """``empty``: nothing is in flight. ``deadline``: time is up. ``serving``: the version gets traffic again.
-    ``nothing``: no version plays the track."""
+    ``nothing``: no version plays the track, or the version is not known any more."""
     in_flight: int | None
     """Requests still open; null when no gateway can say."""
     detail: str
@@ -55,9 +57,11 @@ class DrainedTold(Told):
 async def _drain(call: Call, asked: DrainQuery) -> DrainedTold:
     driver = call.driver()
     agent, state = driver.profile.agent, driver.state
-    version = state.stable if asked.track is Track.STABLE else state.candidate
+    version = _asked_for(state, asked)
     if version is None:
-        detail = f"{agent} has no {asked.track.value} version."
+        detail = (
+            f"{agent} knows no version {asked.version}." if asked.version else f"{agent} has no {asked.track} version."
+        )
         return DrainedTold(agent=agent, version=None, outcome=Outcome.NOTHING, in_flight=0, detail=detail)
     deadline_s = driver.profile.drain_deadline_s if asked.deadline is None else asked.deadline
     with call.context.broadcast.listen() as news:
@@ -69,6 +73,13 @@ async def _drain(call: Call, asked: DrainQuery) -> DrainedTold:
             await ask(call, driver, event)
         outcome = await _until_empty(call, driver, version, deadline_s, news)
     return _told(driver, version, outcome)
+
+
+def _asked_for(state: State, asked: DrainQuery) -> Version | None:
+    if asked.version is None:
+        return state.stable if asked.track is Track.STABLE else state.candidate
+    known = (state.stable, state.candidate, state.previous, *(drain.version for drain in state.drains))
+    return next((version for version in known if version and version.name == asked.version), None)
 
 
 async def _until_empty(
@@ -125,7 +136,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
         method="POST",
         path="/v1/agents/{name}/drain",
         name="drain",
-        summary="Wait until a track has nothing in flight, or until the deadline",
+        summary="Wait until a version has nothing in flight, or until the deadline",
         handle=_drain,
         asks=DrainQuery,
         right=Right.STEER,

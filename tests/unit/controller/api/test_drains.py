@@ -102,3 +102,30 @@ async def test_the_api_stops_though_somebody_waits(tmp_path):
             await at.client.app.shutdown()
         status, problem = waiting.result()
         assert (status, problem["code"]) == (503, "unavailable"), "a controller that stops kept a hook waiting"
+
+
+async def test_an_old_versions_hook_waits_for_its_own_requests_after_a_promotion(tmp_path):
+    """The instances of 1.2.3 know that they are 1.2.3; that another version plays stable by now they cannot know."""
+    async with world(tmp_path) as at:
+        at.gateway.open["1.2.3"] = 2
+        await by_hand(at, 100)
+        await at.ask("POST", f"{PATH}/promote", {})
+        await at.until_confirmed()
+        async with asyncio.timeout(PATIENCE_S):
+            _, told = await at.ask("POST", f"{PATH}/drain?version=1.2.3&deadline=100ms")
+            assert (told["outcome"], told["in_flight"]) == ("deadline", 2), "pods would die with their streams open"
+            at.gateway.open["1.2.3"] = 0
+            _, told = await at.ask("POST", f"{PATH}/drain?version=1.2.3&deadline=9s")
+            assert (told["version"], told["outcome"]) == ("1.2.3", "empty")
+
+
+async def test_a_version_that_serves_is_not_drained_by_its_name(tmp_path):
+    async with world(tmp_path) as at:
+        status, problem = await at.ask("POST", f"{PATH}/drain?version=1.2.3")
+        assert (status, problem["code"]) == (409, "refused")
+
+
+async def test_a_version_that_is_not_known_any_more_has_nothing_to_drain(tmp_path):
+    async with world(tmp_path) as at:
+        status, told = await at.ask("POST", f"{PATH}/drain?version=0.9")
+        assert (status, told["outcome"], told["detail"]) == (200, "nothing", f"{AGENT} knows no version 0.9.")

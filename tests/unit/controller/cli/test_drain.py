@@ -33,3 +33,10 @@ def test_the_json_is_the_controllers_own(turnout, fake):
 
 def test_a_deadline_needs_its_unit(turnout):
     assert turnout("drain", "code-assistant", "--deadline", "30").exit_code == 2
+
+
+def test_a_hook_names_its_own_version(turnout, fake):
+    fake.answers("POST", PATH, drained("nothing", None, None))
+    result = turnout("drain", "code-assistant", "--version", "1.2.3")
+    assert result.stdout == "code-assistant: version 1.2.3 is not known.\n"
+    assert fake.last.query == {"version": "1.2.3", "deadline": "60s"}
