@@ -39,4 +39,4 @@ def test_a_hook_names_its_own_version(turnout, fake):
     fake.answers("POST", PATH, drained("nothing", None, None))
     result = turnout("drain", "code-assistant", "--version", "1.2.3")
     assert result.stdout == "code-assistant: version 1.2.3 is not known.\n"
-    assert fake.last.query == {"version": "1.2.3", "deadline": "60s"}
+    assert fake.last.query == {"version": "1.2.3", "deadline": "1m"}
