@@ -8,6 +8,7 @@ last, so that gateways lose their controller as late as they can.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -88,6 +89,7 @@ class Options:
         http: where the API listens; port 0 takes a free one.
         xds: where Envoys subscribe; port 0 takes a free one.
         log_format: ``text`` for people, ``json`` for collectors.
+        output: whether the line on standard output is ``text`` or ``json``.
         http_tls, xds_tls: serve that door over TLS; None in the clear.
     """
 
@@ -96,6 +98,7 @@ class Options:
     http: Address = ("127.0.0.1", 8900)
     xds: Address = ("127.0.0.1", 18000)
     log_format: Literal["text", "json"] = "text"
+    output: Literal["text", "json"] = "text"
     http_tls: TlsFiles | None = None
     xds_tls: TlsFiles | None = None
 
@@ -237,7 +240,10 @@ class App:
         """One line on standard output: that it is ready, and where."""
         http, xds = (self.api.host, self.api.port), (self.options.xds[0], self.xds.port)
         scheme = "https" if self.options.http_tls else "http"
-        sys.stdout.write(f"turnout {VERSION} is ready: {scheme}://{listen_address(http)} xds://{listen_address(xds)}\n")
+        places = {"http": f"{scheme}://{listen_address(http)}", "xds": f"xds://{listen_address(xds)}"}
+        text = f"turnout {VERSION} is ready: {' '.join(places.values())}"
+        as_json = {"ready": True, "version": VERSION, **places}
+        sys.stdout.write((json.dumps(as_json) if self.options.output == "json" else text) + "\n")
         sys.stdout.flush()
 
     async def _follow_settings(self) -> None:

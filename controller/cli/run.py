@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from controller.cli.failure import refused
-from controller.cli.options import ADDRESS, STATE_DIR_DEFAULT
+from controller.cli.options import ADDRESS, STATE_DIR_DEFAULT, with_output
 from controller.errors import TurnoutError
 from controller.garbage import collect_seldom
 from controller.settings.problem import SettingsError
@@ -66,6 +66,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--xds-cert", envvar="TURNOUT_XDS_CERT", type=FILE, help="Serve xDS over TLS: its certificate.")
 @click.option("--xds-key", envvar="TURNOUT_XDS_KEY", type=FILE, help="The xDS server's key, PEM.")
 @click.option("--xds-client-ca", envvar="TURNOUT_XDS_CLIENT_CA", type=FILE, help="Let only Envoys of this issuer in.")
+@with_output
 def run(
     *,
     config: Path,
@@ -78,6 +79,7 @@ def run(
     xds_cert: Path | None,
     xds_key: Path | None,
     xds_client_ca: Path | None,
+    output: Literal["text", "json"],
 ) -> None:
     """Run the controller until it is told to stop.
 
@@ -91,6 +93,7 @@ def run(
         http=http,
         xds=xds,
         log_format=log_format,
+        output=output,
         http_tls=_tls("http", http_cert, http_key),
         xds_tls=_tls("xds", xds_cert, xds_key, xds_client_ca),
     )

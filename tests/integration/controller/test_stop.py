@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import signal
 import sys
 
@@ -32,16 +33,17 @@ spec:
 
 @pytest.fixture
 async def controller(tmp_path):
-    """The process, and a client of its API."""
+    """The process that says where it is as programs read it, and a client of its API."""
     config = tmp_path / "turnout.yaml"
     config.write_text(SETTINGS)
     places = ("--config", str(config), "--state-dir", str(tmp_path), "--http", "127.0.0.1:0", "--xds", "127.0.0.1:0")
-    process = await asyncio.create_subprocess_exec(*RUN, *places, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(*RUN, *places, "--output", "json", stdout=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(PATIENCE_S):
-            ready = (await process.stdout.readline()).decode()
-        assert " is ready: " in ready
-        async with aiohttp.ClientSession(ready.split()[4], timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as client:
+            ready = json.loads(await process.stdout.readline())
+        assert ready["ready"] is True
+        assert ready["xds"].startswith("xds://127.0.0.1:")
+        async with aiohttp.ClientSession(ready["http"], timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as client:
             yield process, client
     finally:
         with contextlib.suppress(ProcessLookupError):
