@@ -202,7 +202,7 @@ class VirtualHost:
 
 
 def route_table(name: str, virtual_hosts: Iterable[VirtualHost], *, validate_clusters: bool = False) -> Resource:
-    """Make a RouteConfiguration.
+    """Make a RouteConfiguration. A domain takes requests to it on any port.
 
     Args:
         name: what a listener names in its `routes`.
@@ -269,7 +269,12 @@ def _varint(value: int) -> bytes:
 
 @lru_cache(maxsize=ENCODED_CACHED_MAX)
 def _table_head(name: str, *, validate_clusters: bool) -> bytes:
-    return bytes(route.RouteConfiguration(name=name, validate_clusters=validate_clusters or None))
+    # Clients send `agents.test:23000` wherever the port is not the protocol's own; domains are names without port.
+    return bytes(
+        route.RouteConfiguration(
+            name=name, validate_clusters=validate_clusters or None, ignore_port_in_host_matching=True
+        )
+    )
 
 
 @lru_cache(maxsize=ENCODED_CACHED_MAX)

@@ -39,6 +39,10 @@ def test_a_table_is_one_message_whose_virtual_hosts_were_encoded_apart():
     assert [host.name for host in whole.virtual_hosts] == ["v0", "v1", "v2"]
 
 
+def test_a_domain_is_matched_on_any_port():
+    assert table(Route("/", STABLE), hosts=["agents.test"]).ignore_port_in_host_matching
+
+
 def test_a_changed_share_encodes_no_route_and_a_changed_match_encodes_one(monkeypatch):
     routes = [Route(f"/{i}", STABLE) for i in range(50)]
     route_table("edge", [VirtualHost("v", ("*",), tuple(routes))])
