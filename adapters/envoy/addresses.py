@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import ip_address
 
 from adapters.port import Assignment, host_port
 
-LOOKUP_TIMEOUT_S = 5.0
+LOOKUP_TIMEOUT_S = 4.0
+"""How long all the names of one question are waited for: less than `verify` may take (controller/runtime/link.py)."""
 LOOKUPS_MAX = 32
-"""At one time, of one gateway."""
+"""At one time, of one gateway; and the threads that all gateways of Envoys have for it."""
+
+_threads = ThreadPoolExecutor(LOOKUPS_MAX, thread_name_prefix="lookup")
+"""The event loop's own are few: of libuv's, two look names up, so two names that no server answers would keep everybody
+else's waiting. A thread is busy until the system gives a name up, however long anybody waits for it."""
 
 Pairs = tuple[tuple[str, int], ...]
 Resolve = Callable[[str, int], Awaitable[Pairs]]
@@ -19,9 +26,9 @@ Resolve = Callable[[str, int], Awaitable[Pairs]]
 
 
 async def look_up(host: str, port: int) -> Pairs:
-    """Ask the system's resolver. Raises OSError (TimeoutError is one)."""
-    async with asyncio.timeout(LOOKUP_TIMEOUT_S):
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    """Ask the system's resolver. Raises OSError."""
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_threads, ask)
     return tuple(sorted({(str(address[0]), port) for *_, address in found}))
 
 
@@ -40,46 +47,71 @@ class AddressBook:
     def __init__(self, resolve: Resolve = look_up) -> None:
         self._resolve = resolve
         self._turns = asyncio.Semaphore(LOOKUPS_MAX)
+        self._asked: set[str] = set()
         self.addresses: dict[str, Pairs] = {}
 
-    async def learn(self, endpoints: Iterable[str]) -> list[str]:
+    def __len__(self) -> int:
+        return max(len(self.addresses), len(self._asked))
+
+    def note(self, endpoints: Iterable[str]) -> None:
+        """Write down what is an address already; nobody need be asked."""
+        for endpoint in endpoints:
+            if endpoint not in self.addresses and _is_address(endpoint):
+                self.addresses[endpoint] = (host_port(endpoint),)
+
+    def of(self, endpoints: Iterable[str]) -> Mapping[str, Pairs]:
+        """What each of them resolved to last; nothing, where it has no address."""
+        return {endpoint: self.addresses.get(endpoint, ()) for endpoint in endpoints}
+
+    def unasked(self, endpoints: Iterable[str]) -> list[str]:
+        """Those that have no address because nobody was asked for it yet."""
+        return [each for each in endpoints if each not in self.addresses and each not in self._asked]
+
+    def missing(self, endpoints: Iterable[str]) -> list[str]:
+        """What is wrong with those that have no address, one sentence each."""
+        return [f"no address of {endpoint} is known" for endpoint, found in self.of(endpoints).items() if not found]
+
+    async def learn(self, endpoints: Iterable[str], within_s: float) -> list[str]:
         """Look up the endpoints that have no address yet; nothing is waited for when all have one.
 
         Returns:
-            What is wrong with those that have none, one sentence each.
+            What is wrong with those that have none when the time is up, one sentence each.
         """
-        return await self._look_up([endpoint for endpoint in dict.fromkeys(endpoints) if not self._has(endpoint)])
+        endpoints = list(dict.fromkeys(endpoints))
+        self.note(endpoints)
+        return await self._look_up([endpoint for endpoint in endpoints if endpoint not in self.addresses], within_s)
 
-    async def learn_again(self, endpoints: Iterable[str]) -> bool:
-        """Look every name up again; whether one has other addresses than before."""
-        names = [endpoint for endpoint in dict.fromkeys(endpoints) if not _is_address(endpoint)]
-        before = [self.addresses.get(name) for name in names]
-        await self._look_up(names)
-        return before != [self.addresses.get(name) for name in names]
+    async def learn_again(self, endpoints: Iterable[str], within_s: float) -> None:
+        """Look every name up again."""
+        await self._look_up([name for name in dict.fromkeys(endpoints) if not _is_address(name)], within_s)
 
     def keep(self, endpoints: Iterable[str]) -> None:
         """Forget every endpoint that is not used any more."""
         used = set(endpoints)
+        self._asked &= used
         self.addresses = {endpoint: found for endpoint, found in self.addresses.items() if endpoint in used}
 
-    def _has(self, endpoint: str) -> bool:
-        if endpoint not in self.addresses and _is_address(endpoint):
-            self.addresses[endpoint] = (host_port(endpoint),)
-        return endpoint in self.addresses
-
-    async def _look_up(self, endpoints: list[str]) -> list[str]:
-        if not endpoints:
+    async def _look_up(self, names: list[str], within_s: float) -> list[str]:
+        if not names:
             return []
+        self._asked.update(names)
         async with asyncio.TaskGroup() as tasks:
-            lookups = [tasks.create_task(self._look_one_up(endpoint)) for endpoint in endpoints]
-        return [problem for lookup in lookups if (problem := lookup.result())]
+            lookups = {name: tasks.create_task(self._look_one_up(name)) for name in names}
+            _, late = await asyncio.wait(lookups.values(), timeout=within_s)
+            for lookup in late:
+                lookup.cancel()
+        problems = {
+            name: f"no answer within {within_s:g} s" if lookup in late else lookup.result()
+            for name, lookup in lookups.items()
+        }
+        return [f"{name} does not resolve: {problem}" for name, problem in problems.items() if problem]
 
-    async def _look_one_up(self, endpoint: str) -> str:
+    async def _look_one_up(self, name: str) -> str:
         async with self._turns:
             try:
-                self.addresses[endpoint] = await self._resolve(*host_port(endpoint))
+                self.addresses[name] = await self._resolve(*host_port(name))
             except OSError as error:
-                return f"{endpoint} does not resolve: {str(error) or type(error).__name__}"
+                return str(error) or type(error).__name__
         return ""
 
 

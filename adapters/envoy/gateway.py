@@ -6,11 +6,11 @@ request by the old split (docs/gateways/envoy.md), so a confirmation proves effe
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -35,10 +35,11 @@ from xds.resources import ApiListener, LatencyLog, Listener, Resource, ResourceT
 from xds.roster import Connected
 from xds.server import XdsServer
 
-from .addresses import AddressBook, Resolve, endpoints_of, look_up
+from .addresses import LOOKUP_TIMEOUT_S, AddressBook, Pairs, Resolve, endpoints_of, look_up
 from .latency import Latencies
 from .offering import Answer, Offering
 from .offers import Offer, is_reducible, is_way_back, without_candidate
+from .refreshing import Refresher
 from .standing import no_address, not_acked
 from .tallies import Tallies
 from .translation import translate
@@ -57,9 +58,6 @@ CAPABILITIES = Capabilities(
 )
 
 LISTENERS = ResourceType.LISTENER.label
-
-REFRESHES_PER_DEAD_MAN = 3
-"""How often endpoints that go stale are sent again within their time to live."""
 
 ADDRESSES_SWEPT_FROM = 4_096
 """With so many endpoints in the book, those that nobody uses any more are forgotten."""
@@ -81,8 +79,11 @@ class EnvoyOptions:
 
 
 class _Applied(NamedTuple):
+    """What was published last of an agent, the generation that holds it, and what its endpoints resolved to then."""
+
     offer: Offer
     generation: int
+    resolved: Mapping[str, Pairs]
 
 
 class _Refused(NamedTuple):
@@ -129,7 +130,7 @@ class EnvoyGateway:
         self._latencies = Latencies()
         self._latency_limit_s = 0.0
         self._log_refusal = ""
-        self._refresher: asyncio.TimerHandle | None = None
+        self._refresher = Refresher(self._lives_s, self._refresh)
 
     # --- applying -----------------------------------------------------------------------------------------------------
 
@@ -140,7 +141,8 @@ class EnvoyGateway:
         self._server.set_load_report_interval(self.name, self._options.load_report_interval_s)
         self._wanted.update((assignment.agent, assignment) for assignment in assignments)
         self._watch_latency(assignments)
-        for problem in await self._book.learn(endpoint for entry in assignments for endpoint in endpoints_of(entry)):
+        endpoints = [endpoint for entry in assignments for endpoint in endpoints_of(entry)]
+        for problem in await self._book.learn(endpoints, LOOKUP_TIMEOUT_S):
             log.error("%s: %s", self.name, problem)
         self._inherited = {entry.agent: entry.stable for entry in assignments if not self._has_address(entry.stable)}
         for assignment in assignments:
@@ -156,7 +158,7 @@ class EnvoyGateway:
         started_s = self._now_s()
         self._wanted[assignment.agent] = assignment
         self._watch_latency([assignment])
-        problems = await self._problems(assignment)
+        problems = await self._problems(assignment, timeout_s)
         self._sweep()
         answer = await self._apply(assignment, problems, started_s + timeout_s)
         if answer.outcome is Applied.REFUSED and (words := self._log_refused()):
@@ -165,11 +167,20 @@ class EnvoyGateway:
             log.warning("%s: %s was refused: %s", self.name, assignment.agent, answer.detail)
         return Receipt(self.name, answer.outcome, assignment.split, answer.detail, self._now_s() - started_s)
 
-    async def _problems(self, wanted: Assignment) -> list[str]:
-        """Look its names up, and say which have no address. A way back waits for no resolver: `verify` asks it too."""
-        if is_way_back(wanted) and self._is_inherited(wanted):
-            return [no_address([wanted])]
-        return await self._book.learn(endpoints_of(wanted))
+    async def _problems(self, wanted: Assignment, timeout_s: float) -> list[str]:
+        """Look its names up, and say which have no address. Requests that go back wait for no resolver, and what was
+        asked for before in vain is left to `verify`.
+        """
+        endpoints, within_s = endpoints_of(wanted), min(LOOKUP_TIMEOUT_S, timeout_s / 2)
+        self._book.note(endpoints)
+        if not is_way_back(wanted) or not self._can_serve(wanted):
+            return await self._book.learn(endpoints, within_s)
+        if unasked := self._book.unasked(endpoints):
+            with contextlib.suppress(XdsError):  # what cannot be served is refused when it is tried
+                self._put(wanted)
+                self._serve()
+            await self._book.learn(unasked, within_s)
+        return [no_address([wanted])] if self._is_inherited(wanted) else self._book.missing(endpoints)
 
     async def _apply(self, wanted: Assignment, problems: list[str], ends_s: float) -> Answer:
         """Offer it. A way back that is refused is offered without the candidate: no request is meant to go there."""
@@ -195,7 +206,7 @@ class EnvoyGateway:
             return Answer(Applied.REFUSED, str(error), is_proven=True)
         if offer is None or not self._serve():
             return Answer(Applied.UNREACHABLE, "; ".join(problems) or self._unserved())
-        self._applied[agent] = _Applied(offer, self._offering.publish())
+        self._applied[agent] = _Applied(offer, self._offering.publish(), self._book.of(endpoints_of(wanted)))
         if offer.assignment.split != wanted.split:
             return Answer(Applied.UNREACHABLE, "; ".join(problems))
         answer = await self._offering.settle(offer, ends_s)
@@ -211,7 +222,7 @@ class EnvoyGateway:
             self._inherited.pop(wanted.agent, None)
         offer = self._offering.put(self._make(wanted))
         if offer.resources.mortal is not None:
-            self._arm()
+            self._refresher.arm()
         return offer
 
     def _make(self, wanted: Assignment) -> Offer:
@@ -275,35 +286,19 @@ class EnvoyGateway:
         return f"no Envoy is told anything before these can be served: {waiting}"
 
     def _sweep(self) -> None:
-        if len(self._book.addresses) < self._sweep_from:
+        if len(self._book) < self._sweep_from:
             return
         offers = [*self._offering.offered.values(), *self._offering.taken.values()]
         used = [*self._wanted.values(), *(offer.assignment for offer in offers)]
         self._book.keep(endpoint for assignment in used for endpoint in endpoints_of(assignment))
-        self._sweep_from = max(ADDRESSES_SWEPT_FROM, 2 * len(self._book.addresses))
+        self._sweep_from = max(ADDRESSES_SWEPT_FROM, 2 * len(self._book))
 
-    # --- the dead-man switch ------------------------------------------------------------------------------------------
-
-    def _arm(self) -> None:
-        """Have endpoints that go stale sent again before they do. While the controller lives, so does the candidate."""
-        lives_s = [
-            offer.assignment.dead_man_s
-            for offer in self._offering.offered.values()
-            if offer.resources.mortal is not None and offer.assignment.dead_man_s is not None
-        ]
-        if not lives_s:
-            return
-        loop = asyncio.get_running_loop()
-        due_s = loop.time() + min(lives_s) / REFRESHES_PER_DEAD_MAN
-        if self._refresher is not None:
-            if self._refresher.when() <= due_s:
-                return
-            self._refresher.cancel()
-        self._refresher = loop.call_at(due_s, self._refresh)
+    def _lives_s(self) -> Iterator[float]:
+        for wanted in self._wanted.values():
+            if wanted.candidate is not None and wanted.dead_man_s is not None:
+                yield wanted.dead_man_s
 
     def _refresh(self) -> None:
-        self._refresher = None
-        self._arm()
         if self._is_served:
             self._offering.refresh()
 
@@ -316,7 +311,8 @@ class EnvoyGateway:
             return Verification(self.name, Proof.PENDING, "nothing has been published for it yet")
         if not self._offering.stands(applied.offer):
             return Verification(self.name, Proof.REFUSED, "it was refused, and something else is offered instead")
-        if await self._book.learn_again(endpoints_of(applied.offer.assignment)):
+        await self._book.learn_again(applied.resolved, LOOKUP_TIMEOUT_S)
+        if self._book.of(applied.resolved) != applied.resolved:
             return Verification(self.name, Proof.RESET, "a host name has other addresses now")
         nodes = self._server.nodes(self.name)
         if not any(node.streams for node in nodes):
@@ -386,9 +382,7 @@ class EnvoyGateway:
     async def close(self) -> None:
         """Stop refreshing. The nodes keep what they have; the server is closed by whoever opened it."""
         self._offering.close()
-        if self._refresher is not None:
-            self._refresher.cancel()
-            self._refresher = None
+        self._refresher.close()
 
 
 def _listeners(name: str, options: EnvoyOptions, latency_limit_s: float = 0.0) -> Iterator[Resource]:

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from adapters.port import Assignment, Route, Split, Version
+from adapters.envoy.gateway import EnvoyGateway, EnvoyOptions
+from adapters.port import Assignment, Receipt, Route, Split, Version
 from xds.acks import Refusal
 from xds.cache import Cache
 from xds.resources import ResourceType, Snapshot
@@ -12,6 +13,7 @@ from xds.roster import Confirmation, NodeStatus
 STABLE = Version("1.0", ("127.0.0.1:3000",))
 CANDIDATE = Version("1.1", ("127.0.0.1:3001",))
 BAD = Version("bad", ("127.0.0.1:3002",))
+NAMED = Version("1.0", ("agent.test:80",))
 
 
 def wanted(candidate_bp: int = 0, *, agent: str = "bot", candidate: Version | None = CANDIDATE, **more) -> Assignment:
@@ -86,3 +88,35 @@ class FakeServer:
                 node.taken.append(snapshot)
                 confirmed.append(node.id)
         return Confirmation(group, generation, tuple(confirmed), tuple(pending), tuple(refusals))
+
+
+class Names:
+    """A resolver that knows what it is told."""
+
+    def __init__(self, **known: str) -> None:
+        self.known = {name.replace("_", "."): address for name, address in known.items()}
+        self.asked = 0
+
+    async def __call__(self, host: str, port: int):
+        self.asked += 1
+        if host not in self.known:
+            raise OSError("no such name")
+        return ((self.known[host], port),)
+
+
+def edge(server: FakeServer, resolve=None) -> EnvoyGateway:
+    return EnvoyGateway(
+        "edge", EnvoyOptions("127.0.0.1:10000"), server, resolve=resolve or Names(), now_s=lambda: 100.0
+    )
+
+
+def served(server: FakeServer) -> Snapshot | None:
+    return server.cache.snapshot("edge")
+
+
+def routes(server: FakeServer) -> bytes:
+    return served(server).sets[ResourceType.ROUTES].resources["edge"].body
+
+
+async def apply(gateway: EnvoyGateway, assignment: Assignment) -> Receipt:
+    return await gateway.apply(assignment, timeout_s=1)

@@ -3,52 +3,22 @@ import logging
 
 import pytest
 
-from adapters.envoy.gateway import CAPABILITIES, EnvoyGateway, EnvoyOptions
-from adapters.port import Applied, GatewayError, Proof, Stickiness, Version
+from adapters.envoy.gateway import CAPABILITIES
+from adapters.port import Applied, GatewayError, Proof, Stickiness
 from tests.unit.adapters.envoy.nodes import (
     BAD,
     FakeNode,
     FakeServer,
+    apply,
     cluster_of,
+    edge,
     minds_version,
+    routes,
+    served,
     wanted,
 )
 from xds.load_reports import ClusterLoad, LoadReport, VersionLoad
 from xds.resources import ResourceType
-
-NAMED = Version("1.0", ("agent.test:80",))
-
-
-class Names:
-    """A resolver that knows what it is told."""
-
-    def __init__(self, **known: str) -> None:
-        self.known = {name.replace("_", "."): address for name, address in known.items()}
-        self.asked = 0
-
-    async def __call__(self, host: str, port: int):
-        self.asked += 1
-        if host not in self.known:
-            raise OSError("no such name")
-        return ((self.known[host], port),)
-
-
-def edge(server: FakeServer, resolve=None) -> EnvoyGateway:
-    return EnvoyGateway(
-        "edge", EnvoyOptions("127.0.0.1:10000"), server, resolve=resolve or Names(), now_s=lambda: 100.0
-    )
-
-
-def served(server: FakeServer):
-    return server.cache.snapshot("edge")
-
-
-def routes(server: FakeServer) -> bytes:
-    return served(server).sets[ResourceType.ROUTES].resources["edge"].body
-
-
-async def apply(gateway, assignment):
-    return await gateway.apply(assignment, timeout_s=1)
 
 
 async def test_every_agent_is_offered_before_the_first_node_is_told_anything():
@@ -63,51 +33,6 @@ async def test_every_agent_is_offered_before_the_first_node_is_told_anything():
     assert "lost" in (await gateway.status()).detail
 
 
-async def test_nobodys_rollback_waits_for_a_name_that_did_not_resolve_at_the_start():
-    server, names = FakeServer(FakeNode("one")), Names()
-    gateway = edge(server, names)
-    await gateway.start([wanted(100, agent="bot"), wanted(agent="lost", stable=NAMED)])
-    assert (await apply(gateway, wanted(agent="bot"))).outcome is Applied.CONFIRMED, "a rollback waited for a name"
-    assert b"/lost" in routes(server), "an Envoy was told to drop the agent whose name does not resolve"
-    assert served(server).sets[ResourceType.ENDPOINTS].unknown == {"lost/stable"}, "an Envoy would lose its endpoints"
-    assert "lost (agent.test:80)" in (await gateway.status()).detail
-
-
-async def test_the_way_back_of_an_agent_without_addresses_asks_no_resolver():
-    server, names = FakeServer(FakeNode("one")), Names()
-    gateway = edge(server, names)
-    await gateway.start([wanted(100, stable=NAMED)])
-    asked = names.asked
-    receipt = await apply(gateway, wanted(stable=NAMED))
-    assert (receipt.outcome, "agent.test:80" in receipt.detail) == (Applied.CONFIRMED, True)
-    assert names.asked == asked, "a rollback waited for a resolver"
-
-
-async def test_a_name_that_resolves_later_is_noticed_and_its_endpoints_are_sent():
-    server, names = FakeServer(FakeNode("one")), Names()
-    gateway = edge(server, names)
-    await gateway.start([wanted(agent="bot"), wanted(agent="late", stable=NAMED)])
-    await apply(gateway, wanted(agent="late", stable=NAMED))
-    assert (await gateway.verify("late")).proof is Proof.APPLIED
-    names.known["agent.test"] = "10.0.0.9"
-    assert (await gateway.verify("late")).proof is Proof.RESET, "the name is never looked up again"
-    receipt = await apply(gateway, wanted(agent="late", stable=NAMED))
-    assert (receipt.outcome, receipt.detail) == (Applied.CONFIRMED, "")
-    assert b"10.0.0.9" in cluster_of(served(server), "late/stable")
-    assert (await gateway.status()).detail == ""
-
-
-async def test_another_stable_version_without_addresses_does_not_pass_for_the_one_that_the_nodes_have():
-    server = FakeServer(FakeNode("one"))
-    gateway = edge(server)
-    await gateway.start([wanted(candidate=None, stable=NAMED)])
-    other = Version("2.0", ("other.test:80",))
-    assert (await apply(gateway, wanted(candidate=None, stable=other))).outcome is Applied.UNREACHABLE
-    assert (await apply(gateway, wanted(candidate=None))).outcome is Applied.CONFIRMED
-    receipt = await apply(gateway, wanted(candidate=None, stable=NAMED))
-    assert receipt.outcome is Applied.UNREACHABLE, "the nodes have endpoints of another version by now"
-
-
 async def test_who_has_not_acked_is_told_at_once():
     cold = FakeNode("cold", frozen=True)
     server = FakeServer(FakeNode("one"), cold)
@@ -120,51 +45,6 @@ async def test_who_has_not_acked_is_told_at_once():
     cold.frozen = False
     await apply(gateway, wanted(2_000))
     assert (await gateway.status()).detail == ""
-
-
-async def test_once_served_an_agent_without_addresses_holds_up_nobody():
-    server = FakeServer(FakeNode("one"))
-    gateway = edge(server)
-    await gateway.start([wanted(5_000)])
-    receipt = await apply(gateway, wanted(agent="lost", stable=NAMED))
-    assert (receipt.outcome, "agent.test:80" in receipt.detail) == (Applied.UNREACHABLE, True)
-    assert (await apply(gateway, wanted(0))).outcome is Applied.CONFIRMED, "a rollback waited for another agent's name"
-
-
-async def test_a_candidate_without_addresses_gets_nothing_and_stable_is_served():
-    server = FakeServer(FakeNode("one"))
-    gateway = edge(server)
-    lost = Version("1.1", ("agent.test:80",))
-    await gateway.start([wanted(1_000, candidate=lost)])
-    assert cluster_of(served(server), "bot/stable")
-    receipt = await apply(gateway, wanted(1_000, candidate=lost))
-    assert receipt.outcome is Applied.UNREACHABLE
-    assert cluster_of(served(server), "bot/candidate") is None
-    assert (await apply(gateway, wanted(0, candidate=lost))).outcome is Applied.CONFIRMED
-
-
-async def test_the_way_back_looks_no_name_up():
-    server, names = FakeServer(FakeNode("one")), Names(agent_test="10.0.0.9")
-    gateway = edge(server, names)
-    await gateway.start([wanted(5_000, stable=NAMED)])
-    names.known.clear()
-    asked = names.asked
-    assert (await apply(gateway, wanted(0, stable=NAMED))).outcome is Applied.CONFIRMED
-    assert names.asked == asked, "a rollback waited for a resolver"
-
-
-async def test_a_name_with_other_addresses_is_drift_and_applying_mends_it():
-    server, names = FakeServer(FakeNode("one")), Names(agent_test="10.0.0.9")
-    gateway = edge(server, names)
-    await gateway.start([wanted(stable=NAMED)])
-    await apply(gateway, wanted(stable=NAMED))
-    assert (await gateway.verify("bot")).proof is Proof.APPLIED
-    before = cluster_of(served(server), "bot/stable")
-    names.known["agent.test"] = "10.0.0.10"
-    assert (await gateway.verify("bot")).proof is Proof.RESET
-    await apply(gateway, wanted(stable=NAMED))
-    assert cluster_of(served(server), "bot/stable") != before
-    assert (await gateway.verify("bot")).proof is Proof.APPLIED
 
 
 async def test_receipts_say_who_is_missing():
@@ -254,17 +134,36 @@ async def test_endpoints_that_go_stale_are_refreshed_and_confirmations_do_not_mi
             await changed.wait()
     assert (await gateway.verify("bot")).proof is Proof.APPLIED, "a refresh undid a confirmation"
     await gateway.close()
-    assert gateway._refresher is None, "a closed gateway goes on publishing"
+    assert gateway._refresher.due_s is None, "a closed gateway goes on publishing"
+
+
+async def test_a_candidate_that_is_held_back_while_others_are_tried_is_refreshed_once_it_is_back():
+    server = FakeServer(FakeNode("one"))
+    gateway = edge(server)
+    await gateway.start([wanted(1_000, dead_man_s=60)])
+    offering, published = gateway._offering, []
+    offer = offering.offered["bot"]
+    offering._hold_back("bot")
+    offering.publish()
+    assert cluster_of(served(server), "bot/candidate") is None
+    gateway._refresher._fire()  # due at the moment when there is nothing to refresh
+    offering.put(offer)
+    offering.publish()
+    assert gateway._refresher.due_s is not None, "a candidate would go stale although its controller lives"
+    server.cache.group("edge").watchers.add(lambda: published.append(served(server)))
+    gateway._refresher._fire()
+    assert published
+    await gateway.close()
 
 
 async def test_other_publications_do_not_put_a_refresh_off():
     server = FakeServer(FakeNode("one"))
     gateway = edge(server)
     await gateway.start([wanted(1_000, dead_man_s=60)])
-    due_s = gateway._refresher.when()
+    due_s = gateway._refresher.due_s
     for candidate_bp in (1, 2, 3):
         await apply(gateway, wanted(candidate_bp, dead_man_s=60))
-    assert gateway._refresher.when() == due_s, "a busy controller would let a candidate go stale"
+    assert gateway._refresher.due_s == due_s, "a busy controller would let a candidate go stale"
     await gateway.close()
 
 
