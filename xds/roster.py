@@ -228,6 +228,10 @@ class Roster:
                 self._connected[group] = known
         return known
 
+    def has_left(self, group: str, now_s: float) -> bool:
+        """Whether a node has left less than the grace time ago, and may still be serving."""
+        return next(self._departures(group, now_s), None) is not None
+
     def groups(self) -> tuple[str, ...]:
         """Return the names of the groups that have a stream open."""
         return tuple(sorted(self._members))

@@ -168,6 +168,10 @@ class XdsServer:
         """Return who of a group is connected: the same object until somebody comes or goes."""
         return self._roster.connected(group)
 
+    def has_left(self, group: str) -> bool:
+        """Whether a node of a group has left less than the grace time ago, and may still be serving."""
+        return self._roster.has_left(group, self._now_s())
+
     def held(self) -> tuple[NodeStatus, ...]:
         """Return the nodes that are connected and get nothing, because their group has no snapshot."""
         groups = (name for name in self._roster.groups() if self.cache.snapshot(name) is None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -19,7 +18,6 @@ from adapters.port import (
     Applied,
     Assignment,
     Capabilities,
-    GatewayError,
     GatewayStatus,
     Observation,
     Proof,
@@ -36,12 +34,11 @@ from xds.roster import Connected
 from xds.server import XdsServer
 
 from .addresses import LOOKUP_TIMEOUT_S, AddressBook, Pairs, Resolve, endpoints_of, look_up
-from .latency import Latencies
+from .counting import Counting
 from .offering import Answer, Offering
 from .offers import Offer, is_reducible, is_way_back, without_candidate
 from .refreshing import Refresher
-from .standing import no_address, not_acked
-from .tallies import Tallies
+from .standing import no_address, no_report, not_acked
 from .translation import translate
 
 log = logging.getLogger(__name__)
@@ -119,15 +116,13 @@ class EnvoyGateway:
         self._book = AddressBook(resolve)
         self._sweep_from = ADDRESSES_SWEPT_FROM
         self._now_s = now_s
-        self._epoch = uuid.uuid4().hex
         self._wanted: dict[str, Assignment] = {}
         self._offering = Offering(name, _listeners(name, options), server, self._make, now_s)
         self._is_served = False
         self._inherited: dict[str, Version] = {}
         self._applied: dict[str, _Applied] = {}
         self._refused: dict[str, _Refused] = {}
-        self._tallies = Tallies()
-        self._latencies = Latencies()
+        self._counting = Counting(name, server, self._wanted, options.load_report_interval_s, now_s)
         self._latency_limit_s = 0.0
         self._log_refusal = ""
         self._refresher = Refresher(self._lives_s, self._refresh)
@@ -323,34 +318,16 @@ class EnvoyGateway:
 
     def take_report(self, report: LoadReport) -> None:
         """Add a load report of one of this gateway's nodes."""
-        self._tallies.take(report, self._now_s())
+        self._counting.take_report(report)
 
     def take_access_log(self, access_log: AccessLog) -> None:
         """Add a message of access logs of one of this gateway's nodes."""
-        self._latencies.take(access_log, self._limits_of)
-
-    def _limits_of(self, agent: str) -> tuple[float, ...]:
-        wanted = self._wanted.get(agent)
-        return wanted.latency_limits_s if wanted else ()
+        self._counting.take_access_log(access_log)
 
     async def observe(self, agent: str) -> Observation:
         """What the nodes have reported. Raises GatewayError while there is none that reports."""
-        nodes = self._server.connected(self.name).keys()
-        if not nodes:
-            raise GatewayError(self.name, "unreachable", "no Envoy is connected", retryable=True)
-        age_s = self._tallies.age_s(nodes, self._now_s())
-        if age_s is None:
-            silent = ", ".join(sorted(self._tallies.silent(nodes)))
-            raise GatewayError(self.name, "unreachable", f"no load report has come yet from {silent}", retryable=True)
-        known = [version.name for version in self._wanted[agent].versions] if agent in self._wanted else []
-        return Observation(
-            gateway=self.name,
-            agent=agent,
-            epoch=self._epoch,
-            tallies=self._latencies.added_to(self._tallies.of(agent, known), agent),
-            in_flight=self._tallies.in_flight(agent, known, nodes),
-            age_s=age_s,
-        )
+        offer = self._offering.offered.get(agent)
+        return self._counting.seen(agent, offer.resources.located if offer else ())
 
     async def status(self) -> GatewayStatus:
         """Who is connected, who has not taken what was applied last, and what else is amiss now."""
@@ -362,6 +339,7 @@ class EnvoyGateway:
             else f"no Envoy with node.cluster {self.name!r} is connected",
             "" if self._is_served or not self._wanted else self._unserved(),
             no_address(wanted for wanted in self._wanted.values() if self._is_inherited(wanted)),
+            no_report(self._counting.silent()),
             f"no latency is reported: {self._log_refusal}" if self._log_refusal else "",
         ]
         detail = "; ".join(filter(None, details))
@@ -375,8 +353,7 @@ class EnvoyGateway:
         for known in (self._wanted, self._applied, self._refused, self._inherited):
             known.pop(agent, None)
         self._offering.remove(agent)
-        self._latencies.keep(self._wanted)
-        self._tallies.keep(self._wanted, [node.id for node in self._server.nodes(self.name)])
+        self._counting.keep()
         self._serve()
 
     async def close(self) -> None:

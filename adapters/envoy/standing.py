@@ -15,16 +15,23 @@ def not_acked(nodes: Iterable[NodeStatus], generation: int) -> str:
     """Which nodes have not taken a generation, or a later one; those that left a moment ago may still serve another."""
     behind = {node.id: node for node in nodes if node.confirmed_generation < generation}
     gone = [name for name, node in behind.items() if not node.streams]
-    return f"not ACKed by {_named(behind)}" + (f" ({_named(gone)} left a moment ago)" if gone else "") if behind else ""
+    return f"not ACKed by {named(behind)}" + (f" ({named(gone)} left a moment ago)" if gone else "") if behind else ""
 
 
 def no_address(assignments: Iterable[Assignment]) -> str:
     """Which stable versions have no address, so that each Envoy keeps for them the endpoints that it has."""
     known = {f"{entry.agent} ({', '.join(entry.stable.endpoints[:1])})" for entry in assignments}
-    return f"no address of the stable version of {_named(known)}: Envoys keep the endpoints they have" if known else ""
+    return f"no address of the stable version of {named(known)}: Envoys keep the endpoints they have" if known else ""
 
 
-def _named(names: Iterable[str]) -> str:
+def no_report(nodes: Iterable[str]) -> str:
+    """Which nodes say nothing of their requests: whoever breaks there is not seen."""
+    silent = named(nodes)
+    return f"no load report from {silent}: is load_stats_config in the bootstrap?" if silent else ""
+
+
+def named(names: Iterable[str]) -> str:
+    """Names for people: in order, and not all of a thousand."""
     ordered = sorted(names)
     more = len(ordered) - NAMED_MAX
     return ", ".join(ordered[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from adapters.port import Tally, Track
+from adapters.port import Assignment, Tally, Track
 from xds.load_reports import LoadReport, VersionLoad
 
 OUTCOME_PREFIX = "named_metrics."
@@ -18,7 +18,7 @@ NODES_MAX = 4_096
 
 @dataclass(slots=True)
 class _Node:
-    """What one node said last: when, and who had how many requests in flight."""
+    """What one node said last: when, and who had how many requests in flight; nobody who had none."""
 
     at_s: float
     in_flight: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -31,25 +31,28 @@ class Tallies:
     _counts: dict[str, dict[str, Tally]] = field(default_factory=dict)
     _nodes: dict[str, _Node] = field(default_factory=dict)
 
-    def take(self, report: LoadReport, now_s: float) -> None:
-        """Add one report. What it leaves out has nothing in flight, and nothing new."""
+    def take(self, report: LoadReport, now_s: float, wanted: Mapping[str, Assignment]) -> None:
+        """Add what one report says of the agents that are ``wanted``. What it leaves out has nothing in flight, and
+        nothing new.
+        """
         self._nodes.pop(report.node_id, None)
         node = self._nodes[report.node_id] = _Node(now_s)
         while len(self._nodes) > NODES_MAX:
             del self._nodes[next(iter(self._nodes))]
         for load in report.clusters:
             agent, _, track = load.cluster.rpartition("/")
-            if track not in {Track.STABLE.value, Track.CANDIDATE.value}:
+            if agent not in wanted or track not in {Track.STABLE.value, Track.CANDIDATE.value}:
                 continue
             for version in load.versions:
-                key = (agent, version.version)
-                node.in_flight[key] = node.in_flight.get(key, 0) + version.in_flight
-                self._add(agent, version)
+                if version.in_flight:
+                    key = (agent, version.version)
+                    node.in_flight[key] = node.in_flight.get(key, 0) + version.in_flight
+                self._add(agent, version, wanted[agent].indicators)
 
-    def _add(self, agent: str, load: VersionLoad) -> None:
+    def _add(self, agent: str, load: VersionLoad, indicators: Collection[str]) -> None:
         versions = self._counts.setdefault(agent, {})
         before = versions.pop(load.version, Tally())
-        versions[load.version] = _plus(before, load)
+        versions[load.version] = _plus(before, load, indicators)
         while len(versions) > VERSIONS_MAX:
             del versions[next(iter(versions))]
 
@@ -58,41 +61,40 @@ class Tallies:
         return {**dict.fromkeys(known, Tally()), **self._counts.get(agent, {})}
 
     def in_flight(self, agent: str, known: Collection[str], nodes: Collection[str]) -> dict[str, int]:
-        """Requests in flight per version, over ``nodes``; empty unless each of them has reported."""
-        if not nodes or not all(node in self._nodes for node in nodes):
-            return {}
-        return {
-            version: sum(self._nodes[node].in_flight.get((agent, version), 0) for node in nodes) for version in known
-        }
+        """Requests in flight per version, over what each of ``nodes`` has said last."""
+        told = [self._nodes[node].in_flight for node in nodes if node in self._nodes]
+        return {version: sum(each.get((agent, version), 0) for each in told) for version in known}
 
     def age_s(self, nodes: Collection[str], now_s: float) -> float | None:
-        """How long ago the quietest of ``nodes`` reported; None if one of them never did."""
-        if not nodes or not all(node in self._nodes for node in nodes):
-            return None
-        return max(now_s - self._nodes[node].at_s for node in nodes)
+        """How long ago the quietest of ``nodes`` reported, of those that ever did; None if none has."""
+        return max((now_s - self._nodes[node].at_s for node in nodes if node in self._nodes), default=None)
 
-    def silent(self, nodes: Iterable[str]) -> set[str]:
-        """Those of ``nodes`` that have never reported."""
-        return {node for node in nodes if node not in self._nodes}
+    def silent(self, nodes: Mapping[str, float]) -> set[str]:
+        """Those of ``nodes``, by the moment at which they connected, that have not reported since."""
+        return {name for name, since_s in nodes.items() if name not in self._nodes or self._nodes[name].at_s < since_s}
 
-    def keep(self, agents: Collection[str], nodes: Collection[str]) -> None:
-        """Forget everybody else."""
+    def knows(self, node: str) -> bool:
+        """Whether a node is remembered."""
+        return node in self._nodes
+
+    def keep(self, agents: Collection[str]) -> None:
+        """Forget every other agent."""
         self._counts = {agent: counts for agent, counts in self._counts.items() if agent in agents}
+
+    def keep_nodes(self, nodes: Collection[str]) -> None:
+        """Forget every other node; what it has counted stays."""
         self._nodes = {name: node for name, node in self._nodes.items() if name in nodes}
 
 
-def _plus(before: Tally, load: VersionLoad) -> Tally:
-    indicators: Mapping[str, tuple[int, float]] = before.indicators
-    if load.outcomes:
-        summed = dict(indicators)
-        for metric, outcome in load.outcomes.items():
-            name = metric.removeprefix(OUTCOME_PREFIX)
-            count, total = summed.get(name, (0, 0.0))
-            summed[name] = (count + outcome.requests, total + outcome.total)
-        indicators = summed
+def _plus(before: Tally, load: VersionLoad, indicators: Collection[str]) -> Tally:
+    summed: Mapping[str, tuple[int, float]] = before.indicators
+    told = {metric.removeprefix(OUTCOME_PREFIX): outcome for metric, outcome in load.outcomes.items()}
+    for name in told.keys() & indicators:  # gRPC's own clients report whatever an agent says
+        count, total = summed.get(name, (0, 0.0))
+        summed = {**summed, name: (count + told[name].requests, total + told[name].total)}
     return replace(
         before,
         requests=before.requests + load.successes + load.errors,
         errors=before.errors + load.errors,
-        indicators=indicators,
+        indicators=summed,
     )

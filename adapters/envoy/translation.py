@@ -46,12 +46,15 @@ class AgentResources:
         route: its route.
         clusters: clusters and endpoint sets.
         mortal: the endpoint set that goes stale unless it is sent again in time; None without a dead-man switch.
+        located: names of the versions that have endpoints there. Of these, and no others, load reports say what is in
+            flight.
     """
 
     hosts: tuple[str, ...]
     route: Route
     clusters: tuple[Resource, ...]
     mortal: Resource | None
+    located: frozenset[str]
 
 
 def cluster_name(agent: str, track: Track) -> str:
@@ -74,28 +77,36 @@ def translate(assignment: Assignment, addresses: Addresses, *, for_grpc: bool = 
     """
     agent, outcomes = assignment.agent, tuple(f"named_metrics.{name}" for name in assignment.indicators)
     stable = _cluster(agent, Track.STABLE, assignment.stable, outcomes, report_load=for_grpc)
-    resources = [stable.resource(), _stable_endpoints(stable.name, assignment, addresses)]
+    versions = _beside_stable(assignment, addresses)
+    resources = [stable.resource(), _endpoints(stable.name, versions)]
     slot, mortal = cluster_name(agent, Track.CANDIDATE), None
     if assignment.candidate is not None:
         candidate = _cluster(agent, Track.CANDIDATE, assignment.candidate, outcomes, report_load=for_grpc)
-        located = (_located(assignment.candidate, addresses, Health.HEALTHY),)
-        endpoints = ClusterEndpoints(candidate.name, located, stale_after_s=assignment.dead_man_s).resource()
+        tried = _located(assignment.candidate, addresses, Health.HEALTHY)
+        versions = (*versions, tried)
+        endpoints = ClusterEndpoints(candidate.name, (tried,), stale_after_s=assignment.dead_man_s).resource()
         resources += [candidate.resource(), endpoints]
         if assignment.dead_man_s is not None:
             slot, mortal = f"{agent}/{FALLBACK}", endpoints
             resources.append(FallbackCluster(slot, (candidate.name, stable.name)).resource())
     route = _route(assignment, stable.name, slot, whole_segments=not for_grpc)
-    return AgentResources(assignment.route.hosts, route, tuple(resources), mortal)
+    located = frozenset(each.version for each in versions if each.endpoints)
+    return AgentResources(assignment.route.hosts, route, tuple(resources), mortal, located)
 
 
-def _stable_endpoints(name: str, assignment: Assignment, addresses: Addresses) -> Resource:
+def _beside_stable(assignment: Assignment, addresses: Addresses) -> tuple[VersionEndpoints, ...]:
+    """The stable version, and those that drain beside it if they speak its protocol; none while it has no address."""
     stable = _located(assignment.stable, addresses, Health.HEALTHY)
     if not stable.endpoints:
-        return Resource.unknown(ResourceType.ENDPOINTS, name)
+        return ()
     drained = (version for version in assignment.draining if version.http2 == assignment.stable.http2)
-    return ClusterEndpoints(
-        name, (stable, *(_located(version, addresses, Health.DRAINING) for version in drained))
-    ).resource()
+    return (stable, *(_located(version, addresses, Health.DRAINING) for version in drained))
+
+
+def _endpoints(cluster: str, versions: tuple[VersionEndpoints, ...]) -> Resource:
+    if not versions:
+        return Resource.unknown(ResourceType.ENDPOINTS, cluster)
+    return ClusterEndpoints(cluster, versions).resource()
 
 
 def _route(assignment: Assignment, stable: str, slot: str, *, whole_segments: bool) -> Route:

@@ -104,19 +104,28 @@ def _fetch(url: str) -> str:
 async def start_envoy(tmp_path: Path) -> AsyncIterator[StartEnvoy]:
     """Start Envoys: `await start_envoy(xds_port, node_id="a", cluster="edge", delta=False)`. All end with the test.
 
-    `drain_time_s` is how long the connections of a listener that goes, or changes, may stay.
+    `drain_time_s` is how long the connections of a listener that goes, or changes, may stay. With `reports=False` its
+    bootstrap has no `load_stats_config`.
 
     What is returned runs and answers at `admin_url`; whether it has its configuration is the server's to say.
     """
     started: list[EnvoyProcess] = []
 
     async def start(
-        xds_port: int, *, node_id: str, cluster: str = "edge", delta: bool = False, drain_time_s: int = 1
+        xds_port: int,
+        *,
+        node_id: str,
+        cluster: str = "edge",
+        delta: bool = False,
+        drain_time_s: int = 1,
+        reports: bool = True,
     ) -> EnvoyProcess:
         bootstrap = yaml.safe_load(BOOTSTRAP.read_text())
         bootstrap["node"] = {"id": node_id, "cluster": cluster}
         bootstrap["admin"]["address"]["socket_address"]["port_value"] = 0
         bootstrap["dynamic_resources"]["ads_config"]["api_type"] = "DELTA_GRPC" if delta else "GRPC"
+        if not reports:
+            del bootstrap["cluster_manager"]["load_stats_config"]
         [controller] = bootstrap["static_resources"]["clusters"]
         [endpoint] = controller["load_assignment"]["endpoints"][0]["lb_endpoints"]
         endpoint["endpoint"]["address"]["socket_address"]["port_value"] = xds_port

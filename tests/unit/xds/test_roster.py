@@ -72,8 +72,11 @@ def test_a_node_that_left_is_pending_for_the_grace_time_since_it_may_still_serve
     roster.leave(join(roster, "two", 1), now_s=100.0)
     assert ask(roster, 2, now_s=100.0 + GRACE_S - 1).pending == ("two",)
     assert roster.grace_ends_s("edge", 100.0) == 100.0 + GRACE_S
+    assert roster.has_left("edge", 100.0)
+    assert not roster.has_left("other", 100.0), "another gateway's Envoy was waited for"
     assert ask(roster, 2, now_s=100.0 + GRACE_S).is_confirmed
     assert roster.grace_ends_s("edge", 100.0 + GRACE_S) is None
+    assert not roster.has_left("edge", 100.0 + GRACE_S)
 
 
 def test_a_node_that_left_with_a_generation_still_has_it(roster):

@@ -122,6 +122,7 @@ async def test_a_node_that_left_is_waited_for_only_for_the_grace_time(server):
             leaves = Subscriber(other, node_id="leaves")
             await leaves.asks(RDS, "table")
             await leaves.hears()
+            assert not server.has_left(GROUP)
         confirmation = await server.confirmed(GROUP, generation, WAIT_S)
         assert (confirmation.is_confirmed, confirmation.confirmed) == (True, ("stays",))
 

@@ -7,12 +7,14 @@ from adapters.envoy.gateway import EnvoyGateway, EnvoyOptions
 from adapters.port import Assignment, Receipt, Route, Split, Version
 from xds.acks import Refusal
 from xds.cache import Cache
+from xds.load_reports import ClusterLoad, LoadReport, VersionLoad
 from xds.resources import ResourceType, Snapshot
 from xds.roster import Confirmation, NodeStatus
 
 STABLE = Version("1.0", ("127.0.0.1:3000",))
 CANDIDATE = Version("1.1", ("127.0.0.1:3001",))
 BAD = Version("bad", ("127.0.0.1:3002",))
+NOW_S = 100.0
 NAMED = Version("1.0", ("agent.test:80",))
 
 
@@ -43,9 +45,12 @@ class FakeNode:
     Attributes:
         minds: what it refuses of a snapshot: (type, resource, words).
         frozen: it does not answer.
+        since_s: when it connected; by default a moment ago, on the clock of `edge`.
     """
 
-    def __init__(self, node_id: str, minds=lambda snapshot: [], *, frozen: bool = False, since_s: float = 0.0) -> None:
+    def __init__(
+        self, node_id: str, minds=lambda snapshot: [], *, frozen: bool = False, since_s: float = NOW_S
+    ) -> None:
         self.id = node_id
         self.minds = minds
         self.frozen = frozen
@@ -56,21 +61,31 @@ class FakeNode:
 
 
 class FakeServer:
-    """An xDS server with these nodes in every group."""
+    """An xDS server with these nodes in every group.
+
+    Attributes:
+        present: who is connected.
+        left: who has left a moment ago.
+    """
 
     def __init__(self, *nodes: FakeNode) -> None:
         self.cache = Cache()
         self.present = list(nodes)
+        self.left: list[FakeNode] = []
         self.interval_s: dict[str, float] = {}
 
     def set_load_report_interval(self, group: str, interval_s: float) -> None:
         self.interval_s[group] = interval_s
 
     def nodes(self, group: str) -> tuple[NodeStatus, ...]:
-        return tuple(NodeStatus(n.id, group, 1, n.since_s, n.confirmed_generation, ()) for n in self.present)
+        known = [(node, 1) for node in self.present] + [(node, 0) for node in self.left]
+        return tuple(NodeStatus(n.id, group, streams, n.since_s, n.confirmed_generation, ()) for n, streams in known)
 
     def connected(self, group: str) -> dict[str, float]:
         return {node.id: node.since_s for node in self.present}
+
+    def has_left(self, group: str) -> bool:
+        return bool(self.left)
 
     async def confirmed(self, group: str, generation: int, timeout_s: float) -> Confirmation:
         await asyncio.sleep(0)
@@ -106,7 +121,7 @@ class Names:
 
 def edge(server: FakeServer, resolve=None) -> EnvoyGateway:
     return EnvoyGateway(
-        "edge", EnvoyOptions("127.0.0.1:10000"), server, resolve=resolve or Names(), now_s=lambda: 100.0
+        "edge", EnvoyOptions("127.0.0.1:10000"), server, resolve=resolve or Names(), now_s=lambda: NOW_S
     )
 
 
@@ -120,3 +135,10 @@ def routes(server: FakeServer) -> bytes:
 
 async def apply(gateway: EnvoyGateway, assignment: Assignment) -> Receipt:
     return await gateway.apply(assignment, timeout_s=1)
+
+
+def report(
+    node: str, version: str = "1.0", *, ok: int = 0, failed: int = 0, open_: int = 0, cluster: str = "bot/stable"
+) -> LoadReport:
+    load = VersionLoad(version, ok, failed, ok + failed, open_)
+    return LoadReport(node, "edge", (ClusterLoad(cluster, 1.0, 0, (load,)),))

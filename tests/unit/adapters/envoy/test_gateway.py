@@ -1,23 +1,25 @@
 import asyncio
 import logging
-
-import pytest
+from dataclasses import replace
 
 from adapters.envoy.gateway import CAPABILITIES
-from adapters.port import Applied, GatewayError, Proof, Stickiness
+from adapters.port import Applied, Proof, Stickiness
 from tests.unit.adapters.envoy.nodes import (
     BAD,
+    CANDIDATE,
+    NOW_S,
+    STABLE,
     FakeNode,
     FakeServer,
     apply,
     cluster_of,
     edge,
     minds_version,
+    report,
     routes,
     served,
     wanted,
 )
-from xds.load_reports import ClusterLoad, LoadReport, VersionLoad
 from xds.resources import ResourceType
 
 
@@ -167,29 +169,31 @@ async def test_other_publications_do_not_put_a_refresh_off():
     await gateway.close()
 
 
-def report(node: str, version: str, *, ok=0, failed=0, open_=0, cluster="bot/stable") -> LoadReport:
-    load = VersionLoad(version, ok, failed, ok + failed, open_)
-    return LoadReport(node, "edge", (ClusterLoad(cluster, 1.0, 0, (load,)),))
-
-
-async def test_observations_are_summed_over_nodes_and_need_each_of_them():
-    server = FakeServer()
+async def test_who_should_have_reported_is_told_to_operators():
+    server = FakeServer(FakeNode("old", since_s=0.0), FakeNode("new"))
     gateway = edge(server)
     await gateway.start([wanted()])
-    with pytest.raises(GatewayError, match="no Envoy is connected"):
-        await gateway.observe("bot")
-    server.present = [FakeNode("one"), FakeNode("two")]
-    gateway.take_report(report("one", "1.0", ok=5, open_=2))
-    with pytest.raises(GatewayError, match="no load report has come yet from two"):
-        await gateway.observe("bot")
-    gateway.take_report(report("two", "1.1", ok=1, failed=2, open_=3, cluster="bot/candidate"))
-    seen = await gateway.observe("bot")
-    assert {name: (tally.requests, tally.errors) for name, tally in seen.tallies.items()} == {
-        "1.0": (5, 0),
-        "1.1": (3, 2),
-    }
-    assert seen.in_flight == {"1.0": 2, "1.1": 3}
-    assert seen.age_s == 0
+    detail = (await gateway.status()).detail
+    assert "no load report from old: is load_stats_config in the bootstrap?" in detail
+    assert "new" not in detail.partition("no load report")[2], "each Envoy that joins would be called silent"
+    server.present[0].since_s = NOW_S
+    gateway.take_report(report("old"))
+    assert "load report" not in (await gateway.status()).detail
+
+
+async def test_what_drains_in_another_protocol_is_not_called_done():
+    server = FakeServer(FakeNode("one"))
+    gateway = edge(server)
+    await gateway.start([wanted(5_000)])
+    gateway.take_report(report("one", "1.0", open_=7))
+    assert (await gateway.observe("bot")).in_flight == {"1.0": 7, "1.1": 0}
+    promoted = replace(CANDIDATE, http2=True)
+    await apply(gateway, wanted(candidate=None, stable=promoted, draining=(STABLE,)))
+    gateway.take_report(report("one", "1.1"))
+    assert (await gateway.observe("bot")).in_flight == {"1.1": 0}, "a drain would end with 7 requests in flight"
+    same = replace(CANDIDATE, http2=False)
+    await apply(gateway, wanted(candidate=None, stable=same, draining=(STABLE,)))
+    assert (await gateway.observe("bot")).in_flight == {"1.0": 0, "1.1": 0}
 
 
 async def test_a_removed_agent_leaves_nothing_behind():

@@ -1,4 +1,4 @@
-from adapters.envoy.standing import NAMED_MAX, no_address, not_acked
+from adapters.envoy.standing import NAMED_MAX, no_address, no_report, not_acked
 from tests.unit.adapters.envoy.nodes import wanted
 from xds.roster import NodeStatus
 
@@ -24,3 +24,8 @@ def test_a_thousand_are_not_named_one_by_one():
 def test_agents_without_an_address_are_named_with_what_does_not_resolve():
     assert no_address([]) == ""
     assert "bot (127.0.0.1:3000)" in no_address([wanted()])
+
+
+def test_who_says_nothing_is_named_with_what_to_look_at():
+    assert no_report([]) == ""
+    assert no_report(["b", "a"]) == "no load report from a, b: is load_stats_config in the bootstrap?"

@@ -50,6 +50,14 @@ def test_each_version_is_a_locality_and_what_drains_stays_in_sight_without_new_r
 def test_a_draining_version_of_another_protocol_cannot_share_the_cluster():
     old = Version("bad", BAD.endpoints, http2=True)
     assert [version for version, _ in endpoints(wanted(draining=(old,)), "bot/stable")] == ["1.0"]
+    assert made(wanted(draining=(old,))).located == {"1.0", "1.1"}, "it would be said to have nothing in flight"
+
+
+def test_those_versions_are_located_that_have_endpoints():
+    lost = Version("lost", ("lost.test:80",))
+    assert made(wanted(draining=(BAD, lost))).located == {"1.0", "1.1", "bad"}
+    assert made(wanted(candidate=None)).located == {"1.0"}
+    assert made(wanted(candidate=None, stable=lost, draining=(BAD,))).located == set(), "nodes keep what they have"
 
 
 def test_names_are_all_their_addresses_and_what_has_none_is_left_out():
