@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -17,9 +18,10 @@ from typing import NamedTuple, TypeVar
 
 import yaml
 
-from adapters.port import GatewayError
+from adapters.port import GatewayError, Proof, Verification
 
-from .document import Document, Standing, generation_in, without_templates
+from .document import Document, Sections, sorted_out, stamp_in_text, with_templates, without_templates
+from .edition import NEVER, Edition, Wanted, follow
 from .translation import PREFIX
 
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -30,6 +32,13 @@ NEIGHBOURS_MAX = 1_000
 
 NEIGHBOUR_BYTES_MAX = 4 * 2**20
 """A larger one is taken to be nobody's routes."""
+
+DISK_TIMEOUT_S = 5.0
+"""How long a disk is waited for where whoever asks sets no limit: nobody else's gateway is to wait for it."""
+
+MODE = 0o644
+"""Traefik runs as another user, and has to read it, whatever this program's umask is. There is no secret in it: routes,
+addresses and shares are what Traefik's own API shows; credentials and tokens are never written here."""
 
 Found = TypeVar("Found")
 
@@ -51,43 +60,43 @@ class Directory:
     Args:
         gateway: the gateway's name: the file is ``turnout-<gateway>.yml``.
         folder: what Traefik watches.
+        generation: of this controller's editions.
+
+    Attributes:
+        edition: what was last put.
     """
 
     provider = "file"
 
-    def __init__(self, gateway: str, folder: Path) -> None:
+    def __init__(self, gateway: str, folder: Path, generation: str) -> None:
         self._gateway = gateway
         self._headline = f"Written by Turnout for its gateway {gateway!r}. Edits are lost: it is written as a whole."
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"traefik {gateway}")
         self._neighbours: dict[Path, tuple[Stamp, Names]] = {}
-        self._newest = Document({}, {}, "")
-        self._rendered: tuple[Document, str] = (self._newest, "")
+        self._newest = NEVER
         self._seen: tuple[Stamp, str] | None = None
+        self._sorted: tuple[str, Document | None] = ("", None)
         self._is_closed = False
+        self.edition = Edition(generation)
         self.path = folder / f"turnout-{gateway}.yml"
 
     # --- what the gateway asks for ------------------------------------------------------------------------------------
 
-    async def put(self, document: Document) -> None:
-        """Make it what stands in the file; whoever asks last is last. Raises GatewayError."""
-        self._newest = document
+    async def put(self, wanted: Wanted) -> None:
+        """Make it the next edition; whoever asks last is last, also where an earlier one still waits for the disk.
+
+        What was put is known in the thread that writes, whatever becomes of whoever waits for it. Raises GatewayError.
+        """
+        self._newest = wanted
         await self._do(self._put)
 
-    async def standing(self, document: Document) -> Standing:
-        """Whether the file says exactly that. Raises GatewayError."""
-        return await self._do(partial(self._standing, document))
+    async def verify(self, agent: str) -> Verification:
+        """Whether the file says of an agent what was last put. Raises GatewayError."""
+        return await self._do(partial(self._verify, agent))
 
-    async def generation(self) -> str:
-        """That of the document which stands there; empty where there is none. Raises GatewayError."""
-        text = await self._do(self._read)
-        return generation_in(text) if text else ""
-
-    async def conflict(self, document: Document, agent: str) -> str:
-        """Who else defines what is this agent's, in a sentence; empty when nobody does. Raises GatewayError."""
-        wanted: dict[str, set[str]] = {}
-        for section, name, _ in document.parts(agent):
-            wanted.setdefault(section, set()).add(name)
-        return await self._do(partial(self._conflict, wanted))
+    async def conflict(self, names: Sections) -> str:
+        """Who else defines what is called so, in a sentence; empty when nobody does. Raises GatewayError."""
+        return await self._do(partial(self._conflict, names))
 
     async def close(self) -> None:
         """The file stays, and Traefik goes on by it."""
@@ -98,7 +107,11 @@ class Directory:
         if self._is_closed:
             raise GatewayError(self._gateway, "unreachable", "it is closed", retryable=False)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            async with asyncio.timeout(DISK_TIMEOUT_S):
+                return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except TimeoutError as error:
+            what = f"the disk of {self.path} does not answer within {DISK_TIMEOUT_S:g} s"
+            raise GatewayError(self._gateway, "unreachable", what, retryable=True) from error
         except OSError as error:
             raise self._translated(error) from error
 
@@ -114,11 +127,6 @@ class Directory:
 
     # --- in the thread ------------------------------------------------------------------------------------------------
 
-    def _text(self, document: Document) -> str:
-        if self._rendered[0] is not document:
-            self._rendered = (document, without_templates(document.text(self._headline)))
-        return self._rendered[1]
-
     def _read(self) -> str | None:
         """What stands in the file; read again when it has changed, because each agent asks every few seconds."""
         try:
@@ -129,11 +137,30 @@ class Directory:
             return None
         return self._seen[1]
 
-    def _standing(self, document: Document) -> Standing:
+    def _text(self, document: Document, stamp: str) -> str:
+        return without_templates(document.text(self._headline, self._gateway, stamp))
+
+    def _found(self, text: str) -> Document | None:
+        """What a text says; None where it says nothing, or nobody can read it. Our own is known without looking."""
+        if text != self._sorted[0]:
+            wanted = self._newest.document
+            is_wanted = text == self._text(wanted, stamp_in_text(text))
+            self._sorted = (text, wanted if is_wanted else document_in(text))
+        return self._sorted[1]
+
+    def _verify(self, agent: str) -> Verification:
         text = self._read()
         if text is None:
-            return Standing.NOTHING
-        return Standing.SAME if text == self._text(document) else Standing.OTHER
+            return Verification(self._gateway, Proof.RESET, "what was written is gone")
+        found = self._found(text)
+        if found is None:
+            return Verification(
+                self._gateway, Proof.DRIFTED, "somebody changed what was written: it cannot be read now"
+            )
+        change = self.edition.change(agent, found)
+        if change:
+            return Verification(self._gateway, Proof.DRIFTED, f"somebody changed what was written: {change}")
+        return Verification(self._gateway, Proof.APPLIED)
 
     def _is_a_strangers(self) -> bool:
         """Whether what has our file's name is not ours. An edit that loses the headline and keeps our names is ours."""
@@ -143,13 +170,28 @@ class Directory:
     def _put(self) -> None:
         if self._is_a_strangers():
             raise GatewayError(self._gateway, "conflict", self._not_ours(), retryable=True)
+        text = self._read() or ""
+        stamp = stamp_in_text(text)
+        edition = follow(self.edition, self._newest, self._found(text), stamp)
+        is_there = edition.stamp == stamp
+        if not is_there:
+            text = self._text(edition.stands, edition.stamp)
+            self._write(text)
+        self.edition, self._sorted = edition, (text, edition.stands)
+        if not is_there:
+            self._sync_folder()
+
+    def _write(self, text: str) -> None:
         draft = self.path.with_name(f".{self.path.name}.tmp")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, MODE)
         with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-            opened.write(self._text(self._newest))
+            os.fchmod(opened.fileno(), MODE)
+            opened.write(text)
             opened.flush()
             os.fsync(opened.fileno())
         draft.replace(self.path)
+
+    def _sync_folder(self) -> None:
         folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
@@ -159,15 +201,15 @@ class Directory:
     def _not_ours(self) -> str:
         return f"conflict: {self.path} was not written by Turnout, and is not touched; move it away"
 
-    def _conflict(self, wanted: Mapping[str, Collection[str]]) -> str:
+    def _conflict(self, wanted: Sections) -> str:
         if self._is_a_strangers():
             return self._not_ours()
         seen: dict[Path, tuple[Stamp, Names]] = {}
         found = ""
         for path in self._others():
             defined = self._defined_in(path, seen)
-            for section, names in wanted.items():
-                twice = sorted(defined.get(section, frozenset()).intersection(names))
+            for section, named in wanted.items():
+                twice = sorted(defined.get(section, frozenset()).intersection(named))
                 if twice and not found:
                     found = f"conflict: {path} defines {twice[0]} ({section}) as well, and Traefik takes only one"
         self._neighbours = seen
@@ -202,6 +244,17 @@ def _stamp(path: Path) -> Stamp:
     return Stamp(status.st_ino, status.st_mtime_ns, status.st_size)
 
 
+def document_in(text: str) -> Document | None:
+    """What a file of ours says, whoever has changed it; None where Traefik could not read it either."""
+    http = _loaded(with_templates(text).encode(), is_toml=False).get("http")
+    try:
+        found = sorted_out(http) if isinstance(http, dict) else None
+        json.dumps(found and found.agents)  # what YAML knows and JSON does not could not be written again
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return found
+
+
 def names_in(text: bytes, *, is_toml: bool) -> Names:
     """What a file of Traefik's defines that begins like ours, by section; nothing where it cannot be read."""
     if PREFIX.encode() not in text:
@@ -213,7 +266,7 @@ def names_in(text: bytes, *, is_toml: bool) -> Names:
 
 def holds_only_ours(text: str) -> bool:
     """Whether a YAML file defines something, and nothing but what begins like ours."""
-    loaded = _loaded(text.encode(), is_toml=False)
+    loaded = _loaded(with_templates(text).encode(), is_toml=False)
     http = loaded.get("http")
     if loaded.keys() != {"http"} or not isinstance(http, dict) or not http:
         return False

@@ -2,57 +2,62 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from .rules import priorities
 from .translation import ASIDE, PREFIX, AgentParts, Part
 
-DIGEST_CHARS = 16
+Sections = Mapping[str, Mapping[str, Part]]
+"""Parts by name, by section of Traefik's `http` configuration: services, routers, middlewares, serversTransports."""
 
-_STAMP = re.compile(r'"X-Turnout-Document": "([0-9a-f]{1,64})-[0-9a-f]+"')
+SECTIONS = ("services", "routers", "middlewares", "serversTransports")
 
+NOBODY = ""
+"""Whose those parts are that have no name of ours: somebody has added them."""
 
-class Standing(StrEnum):
-    """What stands where Traefik looks for the document."""
-
-    SAME = "same"
-    OTHER = "other"
-    NOTHING = "nothing"
+_STAMP = re.compile(r'"X-Turnout-Document": "([0-9a-f]{1,64}-[0-9a-f]{1,64})"')
+_OWNER = re.compile(rf"{re.escape(PREFIX)}([^.{ASIDE}]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What Traefik is to load.
+    """What Traefik is to load, or what was found where it looks.
 
     Attributes:
-        http: sections of its ``http`` configuration: services, routers, middlewares, serversTransports.
-        owners: the names of each agent's parts, by section, in the order in which they are worth looking at.
-        stamp: tells this document from every other one, also from an earlier one that says the same: Traefik may show
-            that one while it is about to load what stood between the two.
+        agents: the parts of each agent; none of its sections is empty. What holds the weights comes first.
     """
 
-    http: Mapping[str, Mapping[str, Part]]
-    owners: Mapping[str, Mapping[str, tuple[str, ...]]]
-    stamp: str
+    agents: Mapping[str, Sections]
+
+    def of(self, agent: str) -> Sections:
+        """The parts of one agent; nothing where it is not there."""
+        return self.agents.get(agent, {})
 
     def parts(self, agent: str) -> Iterator[tuple[str, str, Part]]:
-        """(section, name, part) of everything of one agent; its own service, which holds the weights, comes first."""
-        for section, names in self.owners.get(agent, {}).items():
-            for name in names:
-                yield section, name, self.http[section][name]
+        """(section, name, part) of everything of one agent, in the order in which it is worth looking at."""
+        for section, named in self.of(agent).items():
+            for name, part in named.items():
+                yield section, name, part
 
-    def text(self, headline: str) -> str:
+    def says_the_same(self, other: Document) -> bool:
+        """Whether all agents have the same parts in both."""
+        return all(self.of(agent) == other.of(agent) for agent in {*self.agents, *other.agents})
+
+    def text(self, headline: str, gateway: str, stamp: str) -> str:
         """As YAML below a headline for people: a line for each part, in JSON, which is YAML too and quick to write."""
+        http: dict[str, dict[str, Part]] = {section: {} for section in SECTIONS}
+        for sections in self.agents.values():
+            for section, named in sections.items():
+                http.setdefault(section, {}).update(named)
+        http["middlewares"][stamp_name(gateway)] = stamp_part(stamp)
         lines = [f"# {headline}", "http:"]
-        for section, parts in self.http.items():
+        for section, parts in http.items():
             if parts:
-                lines.append(f"  {section}:")
+                lines.append(f"  {json.dumps(section)}:")
                 lines += [f"    {json.dumps(name)}: {json.dumps(part)}" for name, part in parts.items()]
         return "\n".join([*lines, ""])
 
@@ -74,42 +79,43 @@ def stamp_in(shown: object) -> str:
     return shown if isinstance(shown, str) else ""
 
 
-def generation_in(text: str) -> str:
-    """The generation of a document by its text; empty where there is none."""
+def stamp_in_text(text: str) -> str:
+    """The stamp of a document by its text; empty where there is none."""
     found = _STAMP.search(text)
     return found[1] if found else ""
 
 
-def compose(gateway: str, agents: Mapping[str, AgentParts], generation: str) -> Document:
-    """Put the parts of all agents together; only the routers' order needs to know all of them.
-
-    Args:
-        gateway: the gateway's name.
-        agents: the parts of each.
-        generation: hexadecimal, another one for each document that is written.
-    """
+def compose(agents: Mapping[str, AgentParts]) -> Document:
+    """Put the parts of all agents together; only the routers' order needs to know all of them."""
     ranks = priorities({name: rule for parts in agents.values() for name, rule in parts.rules.items()})
-    http: dict[str, dict[str, Any]] = {"services": {}, "routers": {}, "middlewares": {}, "serversTransports": {}}
-    owners: dict[str, dict[str, tuple[str, ...]]] = {}
+    owned: dict[str, Sections] = {NOBODY: {}}
     for agent, parts in agents.items():
         routers = {
             name: {"rule": rule.text, "priority": ranks[name], **parts.router} for name, rule in parts.rules.items()
         }
-        own: dict[str, Mapping[str, Part]] = {
-            "services": parts.services,
-            "routers": routers,
-            "middlewares": parts.middlewares,
-            "serversTransports": parts.transports,
-        }
-        for section, named in own.items():
-            http[section].update(named)
-        owners[agent] = {section: tuple(named) for section, named in own.items()}
-    digest = hashlib.sha256(json.dumps(http).encode()).hexdigest()
-    stamp = f"{generation}-{digest[:DIGEST_CHARS]}"
-    http["middlewares"][stamp_name(gateway)] = stamp_part(stamp)
-    return Document(http, owners, stamp)
+        sections = zip(SECTIONS, (parts.services, routers, parts.middlewares, parts.transports), strict=True)
+        owned[agent] = {section: named for section, named in sections if named}
+    return Document(owned)
+
+
+def sorted_out(http: Mapping[Any, Any]) -> Document:
+    """What stands in an `http` configuration, by whose it is: agents' names have no dot, so the first one ends them."""
+    owned: dict[str, dict[str, dict[str, Part]]] = {}
+    for section, named in http.items():
+        for name, part in named.items() if isinstance(named, Mapping) else ():
+            owner = _OWNER.match(str(name))
+            if owner is None and str(name).startswith(PREFIX):  # the stamp
+                continue
+            agent = owner[1] if owner else NOBODY
+            owned.setdefault(agent, {}).setdefault(str(section), {})[str(name)] = part
+    return Document(owned)
 
 
 def without_templates(text: str) -> str:
     """Traefik runs files of its directory through Go's templates first; this is text that comes out as ``text``."""
     return text.replace("{{", '{{"{{"}}')
+
+
+def with_templates(text: str) -> str:
+    """The inverse of ``without_templates``."""
+    return text.replace('{{"{{"}}', "{{")

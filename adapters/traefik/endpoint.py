@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from adapters.port import GatewayError, host_port
+from adapters.port import GatewayError, Proof, Verification, host_port
 
-from .document import Document, Standing
+from .document import Sections
+from .edition import Edition, Wanted, follow
 
 SHUTDOWN_S = 0.5
 
@@ -20,29 +21,40 @@ class Endpoint:
     Args:
         gateway: the gateway's name.
         listen: ``IP:PORT``. Whoever reaches it can read where the agents are.
+        generation: of this controller's editions.
+
+    Attributes:
+        edition: what is served.
     """
 
     provider = "http"
 
-    def __init__(self, gateway: str, listen: str) -> None:
+    def __init__(self, gateway: str, listen: str, generation: str) -> None:
         self._gateway = gateway
         self._listen = listen
         self._headline = f"Served by Turnout for its gateway {gateway!r}."
-        self._text: str | None = None
+        self._text = ""
         self._runner: web.AppRunner | None = None
         self._is_closed = False
+        self.edition = Edition(generation)
 
-    async def put(self, document: Document) -> None:
+    async def put(self, wanted: Wanted) -> None:
         """Serve it from now on. Nothing is served before the first one. Raises GatewayError: the address is taken."""
         if self._is_closed:
             raise GatewayError(self._gateway, "unreachable", "it is closed", retryable=False)
-        self._text = document.text(self._headline)
-        if self._runner is not None:
-            return
+        served = self.edition.stands if self._runner else None
+        edition = follow(self.edition, wanted, served, self.edition.stamp)
+        text = edition.stands.text(self._headline, self._gateway, edition.stamp)
+        if self._runner is None:
+            await self._listen_for_it(text)
+        self.edition, self._text = edition, text
+
+    async def _listen_for_it(self, text: str) -> None:
         app = web.Application()
         app.router.add_get("/{any:.*}", self._answer)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
+        self._text = text
         try:
             await web.TCPSite(runner, *host_port(self._listen)).start()
         except OSError as error:
@@ -51,19 +63,16 @@ class Endpoint:
             raise GatewayError(self._gateway, "unreachable", what, retryable=True) from error
         self._runner = runner
 
-    async def standing(self, document: Document) -> Standing:
-        """Whether that is what is served."""
+    async def verify(self, agent: str) -> Verification:
+        """Whether it is served: nobody can change it here."""
+        del agent
         if self._runner is None:
-            return Standing.NOTHING
-        return Standing.SAME if self._text == document.text(self._headline) else Standing.OTHER
+            return Verification(self._gateway, Proof.RESET, "nothing is served")
+        return Verification(self._gateway, Proof.APPLIED)
 
-    async def generation(self) -> str:
-        """Nothing outlives a controller here."""
-        return ""
-
-    async def conflict(self, document: Document, agent: str) -> str:
+    async def conflict(self, names: Sections) -> str:
         """Nobody else defines anything here: names of another provider are other names."""
-        del document, agent
+        del names
         return ""
 
     async def close(self) -> None:

@@ -33,7 +33,8 @@ from .client import Client, Credential
 from .comparison import difference, trouble
 from .counters import Page, read
 from .directory import Directory
-from .document import Document, Standing, compose, stamp_in, stamp_name
+from .document import NOBODY, Document, Sections, compose, stamp_in, stamp_name
+from .edition import Edition, Wanted
 from .endpoint import Endpoint
 from .translation import AgentParts, HealthCheck, translate
 
@@ -49,14 +50,14 @@ CAPABILITIES = Capabilities(
     proves_effect=True,
 )
 
-DOCUMENTS_MAX = 1_024
-"""How many of the documents that were written are recognised."""
-
 GRACE_S = 2.0
 """What a Traefik may take beyond its throttle (and, over HTTP, its poll interval) to show what was written."""
 
 LOOK_AGAIN_MIN_S, LOOK_AGAIN_MAX_S = 0.01, 0.1
 """How long to wait before the API is asked again; grows from one to the other."""
+
+NEIGHBOURS_S = 0.5
+"""How long a way back that is written lets itself be told who else defines the same."""
 
 PAGE_AGE_S_MAX = 0.2
 """Agents of one gateway that are observed at the same time share one reading of the metrics page."""
@@ -99,24 +100,26 @@ class TraefikOptions:
 
 
 class Place(Protocol):
-    """Where Traefik finds the document. ``provider`` is the name of Traefik's provider that looks there."""
+    """Where Traefik finds the document.
+
+    Attributes:
+        provider: the name of Traefik's provider that looks there.
+        edition: what was last put.
+    """
 
     provider: str
+    edition: Edition
 
-    async def put(self, document: Document) -> None:
+    async def put(self, wanted: Wanted) -> None:
         """Have it found from now on. Raises GatewayError."""
         ...
 
-    async def standing(self, document: Document) -> Standing:
-        """Whether that is what is found. Raises GatewayError."""
+    async def verify(self, agent: str) -> Verification:
+        """Whether what was last put of an agent is found. Raises GatewayError."""
         ...
 
-    async def generation(self) -> str:
-        """That of the document which an earlier controller left there; empty for none. Raises GatewayError."""
-        ...
-
-    async def conflict(self, document: Document, agent: str) -> str:
-        """Who else defines what is this agent's; empty when nobody does. Raises GatewayError."""
+    async def conflict(self, names: Sections) -> str:
+        """Who else defines what is called so; empty when nobody does. Raises GatewayError."""
         ...
 
     async def close(self) -> None:
@@ -127,6 +130,7 @@ class Place(Protocol):
 class _Answer(NamedTuple):
     outcome: Applied
     detail: str = ""
+    code: str = ""
 
 
 class TraefikGateway:
@@ -152,19 +156,19 @@ class TraefikGateway:
         self._parts: dict[str, AgentParts] = {}
         self._composed: Document | None = None
         self._put_at_s = float("-inf")
-        self._put_stamp = ""
-        self._serial = 0
-        self._serials: dict[str, int] = {}
-        self._since: dict[str, int] = {}
+        self._shown = ""
+        self._wishes = 0
+        self._asked: dict[str, int] = {}
+        self._ask(NOBODY)
         self._page: tuple[float, Page] | None = None
         self._reading = asyncio.Lock()
         self._is_closed = False
 
     def _make_place(self) -> Place:
         if self._options.directory is not None:
-            return Directory(self.name, Path(self._options.directory))
+            return Directory(self.name, Path(self._options.directory), _generation())
         assert self._options.listen is not None, "options have a directory or an address"
-        return Endpoint(self.name, self._options.listen)
+        return Endpoint(self.name, self._options.listen, _generation())
 
     # --- applying -----------------------------------------------------------------------------------------------------
 
@@ -173,7 +177,6 @@ class TraefikGateway:
         for assignment in assignments:
             self._want(assignment)
         try:
-            self._composed = self._compose(await self._place.generation() or _generation())
             await self._put()
         except GatewayError as error:
             log.error("%s; it is tried again", error)  # noqa: TRY400 - no fault of ours
@@ -184,7 +187,8 @@ class TraefikGateway:
         answer = await self._apply(assignment, began_s + min(timeout_s, self._takes_s))
         if answer.outcome is Applied.REFUSED:
             log.warning("%s: %s was refused: %s", self.name, assignment.agent, answer.detail)
-        return Receipt(self.name, answer.outcome, assignment.split, answer.detail, self._now_s() - began_s)
+        took_s = self._now_s() - began_s
+        return Receipt(self.name, answer.outcome, assignment.split, answer.detail, took_s, answer.code)
 
     async def _apply(self, wanted: Assignment, ends_s: float) -> _Answer:
         if self._is_closed:
@@ -192,26 +196,38 @@ class TraefikGateway:
         is_way_back = wanted.split == ALL_STABLE
         if why := _asks_too_much(wanted):
             return _Answer(Applied.REFUSED, why)
+        conflict, names = "", compose({wanted.agent: self._translate(wanted)}).of(wanted.agent)
         try:
             async with asyncio.timeout(ends_s - self._now_s()):
-                conflict = await self._place.conflict(self._alone(wanted), wanted.agent)
-                if conflict and not is_way_back:
-                    return _Answer(Applied.REFUSED, conflict)
+                if not is_way_back and (conflict := await self._place.conflict(names)):
+                    return _Answer(Applied.REFUSED, conflict, "conflict")
                 self._want(wanted)
                 await self._put()
         except GatewayError as error:
             if error.code == "conflict":
-                return _Answer(Applied.REFUSED, str(error))
+                return _Answer(Applied.REFUSED, str(error), error.code)
             self._want(wanted)
-            return _Answer(Applied.UNREACHABLE, str(error))
+            return _Answer(Applied.UNREACHABLE, str(error), error.code)
         except TimeoutError:
             self._want(wanted)
             return _Answer(Applied.UNCONFIRMED, "the disk did not take it in time")
+        if is_way_back:
+            conflict = await self._conflict_at_last(names)
         answer = await self._settle(wanted.agent, ends_s)
-        if conflict:
-            outcome = answer.outcome if answer.outcome is Applied.CONFIRMED else Applied.REFUSED
-            return _Answer(outcome, conflict)
-        return answer
+        if answer.outcome is Applied.UNCONFIRMED and not self._has_loaded(wanted.agent):
+            for agent in self._place.edition.left:  # Traefik may have refused the document for what somebody has edited
+                self._ask(agent)
+        if conflict and answer.outcome is Applied.CONFIRMED:
+            return _Answer(Applied.CONFIRMED, conflict)
+        return _Answer(Applied.REFUSED, conflict, "conflict") if conflict else answer
+
+    async def _conflict_at_last(self, names: Sections) -> str:
+        """Who else defines that, if it is soon known: a way back is written first, and waits for nobody's files."""
+        try:
+            async with asyncio.timeout(NEIGHBOURS_S):
+                return await self._place.conflict(names)
+        except (GatewayError, TimeoutError):
+            return ""
 
     async def _settle(self, agent: str, ends_s: float) -> _Answer:
         """Ask Traefik until it shows what is wanted, or time is up."""
@@ -224,12 +240,12 @@ class TraefikGateway:
             except TimeoutError:
                 return answer
             except GatewayError as error:
-                answer = _Answer(Applied.UNREACHABLE, str(error))
+                answer = _Answer(Applied.UNREACHABLE, str(error), error.code)
             else:
                 if found.proof is Proof.APPLIED:
                     return _Answer(Applied.CONFIRMED)
                 if found.proof is Proof.REFUSED:
-                    return _Answer(Applied.REFUSED, found.detail)
+                    return _Answer(Applied.REFUSED, found.detail, "invalid")
                 answer = _Answer(Applied.UNCONFIRMED, self._unconfirmed(found.detail))
             if self._now_s() + pause_s >= ends_s:
                 return answer
@@ -241,66 +257,47 @@ class TraefikGateway:
         return f"Traefik does not show it ({detail}); does its {self._place.provider} provider read {where}?"
 
     def _want(self, assignment: Assignment) -> None:
-        if self._wanted.get(assignment.agent) != assignment or assignment.agent not in self._parts:
+        self._ask(assignment.agent)
+        if self._wanted.get(assignment.agent) != assignment:
             self._wanted[assignment.agent] = assignment
             self._parts[assignment.agent] = self._translate(assignment)
             self._composed = None
-            self._serial += 1
-            self._since[assignment.agent] = self._serial
+
+    def _ask(self, agent: str) -> None:
+        """From now on what somebody has changed of it is not left as it is."""
+        self._wishes += 1
+        self._asked[agent] = self._wishes
 
     def _document(self) -> Document:
         """All that is wanted. Put together when it is needed: a thousand agents may come at once."""
         if self._composed is None:
-            self._composed = self._compose(_generation())
+            self._composed = compose(self._parts)
         return self._composed
-
-    def _compose(self, generation: str) -> Document:
-        document = compose(self.name, self._parts, generation)
-        self._serials[document.stamp] = self._serial
-        while len(self._serials) > DOCUMENTS_MAX:
-            del self._serials[next(iter(self._serials))]
-        return document
 
     def _translate(self, assignment: Assignment) -> AgentParts:
         options = self._options
         return translate(assignment, entry_points=options.entry_points, health_check=options.health_check)
 
-    def _alone(self, wanted: Assignment) -> Document:
-        """One agent's document: enough to know what its parts are called."""
-        return compose(self.name, {wanted.agent: self._translate(wanted)}, _generation())
-
     async def _put(self) -> None:
-        """Write what is wanted, unless it stands there. Raises GatewayError.
-
-        What was written before and stands there no longer gets another stamp: Traefik may show the old one while it is
-        about to load what somebody wrote in its place.
-        """
-        document = self._document()
-        if await self._place.standing(document) is Standing.SAME:
-            return
-        if document.stamp == self._put_stamp and document is self._composed:
-            self._composed = None
-            self._serial += 1
-            self._since = dict.fromkeys(self._since, self._serial)
-        document = self._document()
-        self._put_stamp = document.stamp
-        await self._place.put(document)
-        self._put_at_s = self._now_s()
+        """Write what is wanted, unless it stands there. Raises GatewayError."""
+        before = self._place.edition.number
+        await self._place.put(Wanted(self._document(), dict(self._asked)))
+        if self._place.edition.number != before:
+            self._put_at_s = self._now_s()
 
     # --- reading back -------------------------------------------------------------------------------------------------
 
     async def _look(self, agent: str) -> Verification:
         """What Traefik shows of an agent's parts. Raises GatewayError.
 
-        It must have loaded a document of ours that knows the newest of this agent; not always the newest of all: where
+        It must have loaded an edition of ours that knows the newest of this agent; not always the newest of all: where
         agents change all the time, Traefik, which waits between two changes, would never be there.
         """
-        document = self._document()
-        stamp = stamp_in(await self._client.part("middlewares", self._at(stamp_name(self.name))))
-        if self._serials.get(stamp, -1) < self._since.get(agent, 0):
-            return Verification(self.name, Proof.PENDING, f"it has loaded {stamp or 'nothing of ours'}")
+        self._shown = stamp_in(await self._client.part("middlewares", self._at(stamp_name(self.name))))
+        if not self._has_loaded(agent):
+            return Verification(self.name, Proof.PENDING, f"it has loaded {self._shown or 'nothing of ours'}")
         troubles = []
-        for section, name, part in document.parts(agent):
+        for section, name, part in self._place.edition.meant.parts(agent):
             if section in UNSHOWN:
                 continue
             shown = await self._client.part(section, self._at(name))
@@ -312,20 +309,23 @@ class TraefikGateway:
                 troubles.append(f"{name} ({section}): {what}")
         return Verification(self.name, Proof.REFUSED if troubles else Proof.APPLIED, "; ".join(troubles))
 
+    def _has_loaded(self, agent: str) -> bool:
+        edition = self._place.edition
+        return edition.number_of(self._shown) >= edition.since.get(agent, 0)
+
     def _at(self, name: str) -> str:
         return f"{name}@{self._place.provider}"
 
     async def verify(self, agent: str) -> Verification:
         """Compare the document where Traefik finds it, its neighbours, and what Traefik's API shows."""
-        if agent not in self._wanted or self._is_closed:
-            return Verification(self.name, Proof.PENDING, "nothing has been written for it yet")
+        edition = self._place.edition
+        if self._is_closed or not edition.answers(agent, self._asked.get(agent)):
+            return Verification(self.name, Proof.PENDING, "its newest has not been written yet")
         try:
-            standing = await self._place.standing(self._document())
-            if standing is Standing.NOTHING:
-                return Verification(self.name, Proof.RESET, "what was written is gone")
-            if standing is Standing.OTHER:
-                return Verification(self.name, Proof.DRIFTED, "somebody changed what was written")
-            if conflict := await self._place.conflict(self._document(), agent):
+            stands = await self._place.verify(agent)
+            if stands.proof is not Proof.APPLIED:
+                return stands
+            if conflict := await self._place.conflict(edition.meant.of(agent)):
                 return Verification(self.name, Proof.DRIFTED, conflict)
             found = await self._look(agent)
         except GatewayError as error:
@@ -369,7 +369,7 @@ class TraefikGateway:
     async def remove(self, agent: str) -> None:
         """Write the document without it. Raises GatewayError."""
         self._wanted.pop(agent, None)
-        self._since.pop(agent, None)
+        self._asked.pop(agent, None)
         if self._parts.pop(agent, None) is not None:
             self._composed = None
         await self._put()

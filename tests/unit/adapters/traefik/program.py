@@ -19,11 +19,13 @@ class Program:
     Attributes:
         url: where its API is.
         file: what it loads at each request; None: it goes on with what it has.
+        refuses: a document with this word in it is not loaded, as where a field is not known.
         http: what it has loaded.
         disabled: per name, what it minds about a router.
         page: its metrics.
         status: of every answer, if not 200.
         raw: what it answers instead of everything.
+        looks: how often it was asked what it has loaded.
         seen: the paths that were asked for, as they were sent.
         authorizations: the credentials that it was sent.
     """
@@ -31,22 +33,26 @@ class Program:
     url: str = ""
     file: Path | None = None
     provider: str = "file"
+    refuses: str = "\0"
     http: dict = field(default_factory=dict)
     disabled: dict[str, list[str]] = field(default_factory=dict)
     page: str = ""
     status: int = 200
     raw: bytes | None = None
+    looks: int = 0
     seen: list[str] = field(default_factory=list)
     authorizations: list[str | None] = field(default_factory=list)
 
     def load(self) -> None:
         if self.file is not None:
-            loaded = yaml.safe_load(self.file.read_text()) if self.file.exists() else {}
-            self.http = loaded.get("http") or {}
+            text = self.file.read_text() if self.file.exists() else "{}"
+            if self.refuses not in text:
+                self.http = yaml.safe_load(text).get("http") or {}
 
     async def answer(self, request: web.Request) -> web.Response:
         self.seen.append(request.raw_path)
         self.authorizations.append(request.headers.get("Authorization"))
+        self.looks += request.path.startswith("/api/http/middlewares/turnout.~")
         self.load()
         if self.raw is not None or self.status != 200:
             return web.Response(body=self.raw or b"no", status=self.status)

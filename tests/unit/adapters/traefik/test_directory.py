@@ -1,11 +1,14 @@
 import os
+import threading
 
 import pytest
 import yaml
 
-from adapters.port import Assignment, GatewayError, HeaderMatch, Route, Split, Version
-from adapters.traefik.directory import Directory, holds_only_ours, names_in
-from adapters.traefik.document import Standing, compose
+from adapters.port import Assignment, GatewayError, HeaderMatch, Proof, Route, Split, Version
+from adapters.traefik import directory as module
+from adapters.traefik.directory import Directory, document_in, holds_only_ours, names_in
+from adapters.traefik.document import compose
+from adapters.traefik.edition import Wanted
 from adapters.traefik.translation import translate
 
 OLD, NEW = Version("1.0", ("10.0.0.1:3000",)), Version("1.1", ("10.0.0.2:3000",))
@@ -13,54 +16,115 @@ OLD, NEW = Version("1.0", ("10.0.0.1:3000",)), Version("1.1", ("10.0.0.2:3000",)
 
 def document(candidate_bp=0, **route):
     assignment = Assignment("bot", Route(**route), OLD, NEW, Split(candidate_bp))
-    return compose("edge", {"bot": translate(assignment)}, "0a")
+    return compose({"bot": translate(assignment)})
+
+
+def wanted(candidate_bp=0, wish=1, **route):
+    return Wanted(document(candidate_bp, **route), {"bot": wish})
+
+
+NAMES = document().of("bot")
 
 
 @pytest.fixture
 async def directory(tmp_path):
-    made = Directory("edge", tmp_path)
+    made = Directory("edge", tmp_path, "0a")
     yield made
     await made.close()
 
 
+async def proof(directory):
+    return (await directory.verify("bot")).proof
+
+
 async def test_a_document_is_put_whole_and_by_rename(directory, tmp_path):
-    await directory.put(document(0))
+    await directory.put(wanted(0))
     before = directory.path.stat().st_ino
-    assert await directory.standing(document(100)) is not Standing.SAME
-    await directory.put(document(100))
+    await directory.put(wanted(100, wish=2))
     assert directory.path.stat().st_ino != before, "it was written in place, and Traefik may read half of it"
-    assert await directory.standing(document(100)) is Standing.SAME
+    assert await proof(directory) is Proof.APPLIED
     assert [path.name for path in tmp_path.iterdir()] == ["turnout-edge.yml"], "something was left behind"
-    assert yaml.safe_load(directory.path.read_text())["http"]["services"]["turnout.bot"]
+    shares = yaml.safe_load(directory.path.read_text())["http"]["services"]["turnout.bot"]["weighted"]["services"]
+    assert [share["weight"] for share in shares] == [9_900, 100]
 
 
-async def test_what_an_earlier_controller_left_is_known_again(directory):
-    assert await directory.generation() == ""
-    await directory.put(document())
-    assert await directory.generation() == "0a"
+async def test_what_an_earlier_controller_left_is_not_written_again(directory, tmp_path):
+    await directory.put(wanted())
+    before = directory.path.stat()
+    again = Directory("edge", tmp_path, "0b")
+    await again.put(wanted())
+    assert directory.path.stat() == before, "every restart would make Traefik build everything anew"
+    assert again.edition.stamp == "0a-1", "what Traefik shows would not be known again"
+    await again.put(wanted(100, wish=2))
+    assert again.edition.stamp == "0b-1", "two controllers would number their editions alike"
+    await again.close()
 
 
-async def test_traefik_under_another_user_can_read_it(directory):
-    before = os.umask(0o022)
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+async def test_traefik_under_another_user_can_read_it(directory, mask):
+    before = os.umask(mask)
     try:
-        await directory.put(document())
+        await directory.put(wanted())
     finally:
         os.umask(before)
-    assert directory.path.stat().st_mode & 0o444 == 0o444
+    assert directory.path.stat().st_mode & 0o777 == 0o644, "Traefik would serve nothing, or somebody else could write"
 
 
-async def test_a_change_by_hand_is_seen(directory):
-    await directory.put(document())
+async def test_a_change_by_hand_is_seen_and_named(directory):
+    await directory.put(wanted())
     directory.path.write_text(directory.path.read_text().replace("10000", "5000"))
-    assert await directory.standing(document()) is not Standing.SAME
+    found = await directory.verify("bot")
+    assert found.proof is Proof.DRIFTED
+    assert "turnout.bot (services): weighted.services[0].weight is 5000, not 10000" in found.detail
     directory.path.unlink()
-    assert await directory.standing(document()) is Standing.NOTHING
+    assert await proof(directory) is Proof.RESET
+
+
+@pytest.mark.parametrize("text", ["a: [", "http: []", "http: {services: {turnout.bot: {x: 2026-01-01}}}"])
+async def test_what_nobody_can_read_is_a_change_by_hand(directory, text):
+    await directory.put(wanted())
+    headline, *_ = directory.path.read_text().splitlines()
+    directory.path.write_text(f"{headline}\n{text}")
+    found = await directory.verify("bot")
+    assert (found.proof, "cannot be read" in found.detail) == (Proof.DRIFTED, True)
+    await directory.put(wanted(wish=1))
+    assert await proof(directory) is Proof.APPLIED, "what Traefik cannot read would stay"
+
+
+async def test_words_for_people_are_no_change(directory):
+    await directory.put(wanted())
+    directory.path.write_text(directory.path.read_text() + "# seen by ann\n")
+    assert await proof(directory) is Proof.APPLIED
+
+
+async def test_a_write_that_failed_changes_nothing_of_what_was_put(directory, monkeypatch):
+    await directory.put(wanted())
+
+    def fail(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(GatewayError):
+        await directory.put(wanted(100, wish=2))
+    assert await proof(directory) is Proof.APPLIED, "somebody would be blamed for a full disk"
+    assert not directory.edition.answers("bot", 2)
+
+
+async def test_a_disk_that_does_not_answer_is_given_up(directory, monkeypatch):
+    released = threading.Event()
+    monkeypatch.setattr(module, "DISK_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(os, "fsync", lambda _: released.wait())
+    try:
+        with pytest.raises(GatewayError, match="does not answer"):
+            await directory.put(wanted())
+    finally:
+        released.set()
 
 
 async def test_what_was_left_by_a_crash_is_no_hindrance(directory, tmp_path):
     (tmp_path / ".turnout-edge.yml.tmp").write_text("half a docum")
-    await directory.put(document())
-    assert await directory.standing(document()) is Standing.SAME
+    await directory.put(wanted())
+    assert await proof(directory) is Proof.APPLIED
 
 
 async def test_no_link_is_followed(directory, tmp_path):
@@ -68,7 +132,7 @@ async def test_no_link_is_followed(directory, tmp_path):
     secret.write_text("theirs")
     (tmp_path / ".turnout-edge.yml.tmp").symlink_to(secret)
     with pytest.raises(GatewayError):
-        await directory.put(document())
+        await directory.put(wanted())
     assert secret.read_text() == "theirs", "somebody else's file was overwritten"
 
 
@@ -76,17 +140,17 @@ async def test_no_link_is_followed(directory, tmp_path):
 async def test_a_strangers_file_is_not_touched(directory, text):
     directory.path.write_text(text)
     with pytest.raises(GatewayError) as raised:
-        await directory.put(document())
+        await directory.put(wanted())
     assert raised.value.code == "conflict"
     assert directory.path.read_text() == text, "somebody else's file was overwritten"
-    assert "was not written by Turnout" in await directory.conflict(document(), "bot")
+    assert "was not written by Turnout" in await directory.conflict(NAMES)
 
 
 async def test_ours_stays_ours_when_an_editor_drops_the_headline(directory):
-    await directory.put(document())
+    await directory.put(wanted())
     directory.path.write_text(yaml.safe_dump(yaml.safe_load(directory.path.read_text())))
-    await directory.put(document(100))
-    assert await directory.standing(document(100)) is Standing.SAME, "an edit by hand could never be put right"
+    await directory.put(wanted(100, wish=2))
+    assert await proof(directory) is Proof.APPLIED, "an edit by hand could never be put right"
 
 
 @pytest.mark.parametrize(
@@ -98,16 +162,16 @@ async def test_ours_stays_ours_when_an_editor_drops_the_headline(directory):
     ],
 )
 async def test_a_duplicate_definition_is_found_and_named(directory, tmp_path, name, text):
-    await directory.put(document())
-    assert await directory.conflict(document(), "bot") == ""
+    await directory.put(wanted())
+    assert await directory.conflict(NAMES) == ""
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text(text)
-    found = await directory.conflict(document(), "bot")
+    found = await directory.conflict(NAMES)
     assert name in found, "nobody would know which file to change"
     assert "turnout.bot" in found
-    assert await directory.conflict(document(), "other") == ""
+    assert await directory.conflict({"services": {"turnout.other": {}}}) == ""
     (tmp_path / name).write_text("# gone")
-    assert await directory.conflict(document(), "bot") == ""
+    assert await directory.conflict(NAMES) == ""
 
 
 @pytest.mark.parametrize(
@@ -122,20 +186,23 @@ async def test_a_duplicate_definition_is_found_and_named(directory, tmp_path, na
 )
 async def test_who_only_mentions_an_agent_defines_nothing(directory, tmp_path, text):
     (tmp_path / "theirs.yml").write_text(text)
-    assert await directory.conflict(document(), "bot") == ""
+    assert await directory.conflict(NAMES) == ""
 
 
 async def test_traefiks_templates_are_kept_from_running(directory):
-    routed = document(headers=(HeaderMatch("x", '{{ env "HOME" }}'),))
-    await directory.put(routed)
+    headers = (HeaderMatch("x", '{{ env "HOME" }}'),)
+    await directory.put(wanted(headers=headers))
     assert '{{"{{"}} env' in directory.path.read_text()
-    assert await directory.standing(routed) is Standing.SAME
+    directory.path.write_text(directory.path.read_text().partition("\n")[2])
+    assert await proof(directory) is Proof.APPLIED
+    await directory.put(wanted(100, wish=2, headers=headers))
+    assert await proof(directory) is Proof.APPLIED, "an edit that loses the headline would make it a stranger's"
 
 
 async def test_a_directory_that_is_not_there_is_told(tmp_path):
-    directory = Directory("edge", tmp_path / "nowhere")
+    directory = Directory("edge", tmp_path / "nowhere", "0a")
     with pytest.raises(GatewayError) as raised:
-        await directory.put(document())
+        await directory.put(wanted())
     assert (raised.value.code, raised.value.retryable) == ("not-found", True)
     assert "nowhere" in str(raised.value)
 
@@ -155,17 +222,17 @@ async def test_a_disk_that_does_not_take_it_is_told_by_its_code(directory, monke
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(GatewayError) as raised:
-        await directory.put(document())
+        await directory.put(wanted())
     assert raised.value.code == code
     assert error.strerror in str(raised.value)
     assert not directory.path.exists(), "what is not safe on the disk is not shown to Traefik"
 
 
 async def test_one_that_is_closed_writes_nothing(tmp_path):
-    directory = Directory("edge", tmp_path)
+    directory = Directory("edge", tmp_path, "0a")
     await directory.close()
     with pytest.raises(GatewayError):
-        await directory.put(document())
+        await directory.put(wanted())
     assert not list(tmp_path.iterdir())
 
 
@@ -174,4 +241,5 @@ def test_only_names_like_ours_are_remembered():
     assert names_in(text, is_toml=False) == {"services": {"turnout.a"}}
     assert names_in(b"turnout. \xff", is_toml=False) == {}
     assert names_in(b"turnout. = ", is_toml=True) == {}
+    assert document_in("- a") is None
     assert not holds_only_ours("tcp: {}\nhttp: {services: {turnout.a: {}}}")

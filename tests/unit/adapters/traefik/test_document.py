@@ -2,8 +2,19 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.port import Assignment, Route, Version
-from adapters.traefik.document import compose, generation_in, stamp_in, stamp_name, stamp_part, without_templates
+from adapters.port import Assignment, HeaderMatch, Route, Version
+from adapters.traefik.document import (
+    NOBODY,
+    Document,
+    compose,
+    sorted_out,
+    stamp_in,
+    stamp_in_text,
+    stamp_name,
+    stamp_part,
+    with_templates,
+    without_templates,
+)
 from adapters.traefik.translation import translate
 
 OLD = Version("1.0", ("10.0.0.1:3000",))
@@ -14,8 +25,7 @@ def agents(*names, **more):
 
 
 def test_all_agents_are_in_one_document():
-    document = compose("edge", agents("a", "b", retries=1), "0a")
-    text = document.text("ours")
+    text = compose(agents("a", "b", retries=1)).text("ours", "edge", "0a-1")
     assert text.startswith("# ours\n")
     http = yaml.safe_load(text)["http"]
     assert list(http["services"]) == ["turnout.a", "turnout.a.1.0", "turnout.b", "turnout.b.1.0"]
@@ -25,19 +35,32 @@ def test_all_agents_are_in_one_document():
 
 
 def test_an_agents_own_service_is_looked_at_first():
-    parts = [(section, name) for section, name, _ in compose("edge", agents("a", "b"), "0a").parts("b")]
+    parts = [(section, name) for section, name, _ in compose(agents("a", "b")).parts("b")]
     assert parts == [("services", "turnout.b"), ("services", "turnout.b.1.0"), ("routers", "turnout.b")]
-    assert list(compose("edge", {}, "0a").parts("nobody")) == []
+    assert list(compose({}).parts("nobody")) == []
 
 
-def test_a_stamp_tells_documents_apart_and_only_them():
-    one, other = compose("edge", agents("a"), "0a"), compose("edge", agents("a", retries=1), "0a")
-    assert one.stamp != other.stamp
-    assert one.stamp != compose("edge", agents("a"), "0b").stamp, "an old document would be taken for the new one"
-    assert one == compose("edge", agents("a"), generation_in(one.text("ours"))), "a restart would write it again"
-    assert generation_in("X-Turnout-Document: else") == ""
-    assert stamp_in(one.http["middlewares"][stamp_name("edge")]) == one.stamp
+def test_a_document_has_a_stamp_that_can_be_found_again():
+    text = compose(agents("a")).text("ours", "edge", "0a-1f")
+    assert stamp_in_text(text) == "0a-1f", "a restart would write it again"
+    assert stamp_in(yaml.safe_load(text)["http"]["middlewares"][stamp_name("edge")]) == "0a-1f"
+    assert stamp_in_text("X-Turnout-Document: else") == ""
     assert stamp_in(stamp_part("x")) == "x"
+
+
+def test_what_was_written_is_sorted_out_again():
+    route = Route(("a.test", "*.b.test"), "/v1/\u00e9", (HeaderMatch("x", 'v"i`p {{ "{{" }}'),))
+    written = compose({**agents("a", "b", retries=1), "c-d": translate(Assignment("c-d", route, OLD, None))})
+    text = without_templates(written.text("ours", "edge", "0a-1"))
+    found = sorted_out(yaml.safe_load(with_templates(text))["http"])
+    assert found.says_the_same(written), "what nobody has changed would be taken for somebody's edit"
+    assert found.agents.keys() == {"a", "b", "c-d"}, "the stamp was taken for somebody's"
+
+
+def test_what_has_no_name_of_ours_is_nobodys():
+    found = sorted_out({"services": {"theirs": {"x": 1}, "turnout.a.1.0": {}}, "routers": None, "middlewares": {1: {}}})
+    assert found == Document({NOBODY: {"services": {"theirs": {"x": 1}}, "middlewares": {"1": {}}}, "a": found.of("a")})
+    assert yaml.safe_load(found.text("ours", "edge", ""))["http"]["services"].keys() == {"theirs", "turnout.a.1.0"}
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
@@ -47,8 +70,10 @@ def test_a_stamp_is_looked_for_in_anything(shown):
 
 
 def test_a_document_without_agents_is_still_one():
-    assert yaml.safe_load(compose("edge", {}, "0a").text("ours"))["http"]["middlewares"].keys() == {"turnout.~edge"}
+    http = yaml.safe_load(compose({}).text("ours", "edge", "0a-1"))["http"]
+    assert {section: list(named) for section, named in http.items()} == {"middlewares": ["turnout.~edge"]}
 
 
 def test_nothing_is_taken_for_a_template():
     assert without_templates('a: "{{ env }}"') == 'a: "{{"{{"}} env }}"', "an environment variable would be told"
+    assert with_templates(without_templates("{{{{ a }}")) == "{{{{ a }}"

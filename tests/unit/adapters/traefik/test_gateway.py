@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import os
 from dataclasses import replace
 
 import aiohttp
@@ -9,42 +10,16 @@ import yaml
 from adapters.port import (
     ALL_STABLE,
     Applied,
-    Assignment,
     GatewayError,
     Proof,
-    Route,
     Split,
     Stickiness,
     Tally,
-    Version,
 )
 from adapters.traefik import gateway as module
 from adapters.traefik.gateway import TraefikGateway, TraefikOptions
-from tests.unit.adapters.traefik.program import running
 
-OLD, NEW = Version("1.0", ("10.0.0.1:3000",)), Version("1.1", ("10.0.0.2:3000",))
-
-
-def at(candidate_bp, agent="bot", **more):
-    return Assignment(agent, Route((f"{agent}.test",)), OLD, NEW, Split(candidate_bp), **more)
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    monkeypatch.setattr(module, "GRACE_S", 0.2)
-    monkeypatch.setattr(module, "PAGE_AGE_S_MAX", 0.0)
-
-
-@contextlib.asynccontextmanager
-async def staged(folder, **options):
-    """An adapter, and the scripted Traefik that reads what it writes."""
-    async with running(file=folder / "turnout-edge.yml") as program:
-        given = {"api_url": program.url, "directory": str(folder), "throttle_s": 0.0, **options}
-        adapter = TraefikGateway("edge", TraefikOptions(**given))
-        try:
-            yield adapter, program
-        finally:
-            await adapter.close()
+from .staging import apply, at, gateway, staged
 
 
 @pytest.fixture
@@ -52,10 +27,6 @@ async def stage(tmp_path):
     async with staged(tmp_path) as (adapter, program):
         await adapter.start([at(0)])
         yield adapter, program
-
-
-async def apply(adapter, assignment):
-    return await adapter.apply(assignment, timeout_s=5.0)
 
 
 # --- applying ---------------------------------------------------------------------------------------------------------
@@ -73,7 +44,7 @@ async def test_what_the_api_shows_is_confirmed(stage):
     adapter, _ = stage
     for split in (Split(100), Split(10_000), ALL_STABLE):
         receipt = await apply(adapter, replace(at(0), split=split))
-        assert (receipt.outcome, receipt.split, receipt.detail) == (Applied.CONFIRMED, split, "")
+        assert (receipt.outcome, receipt.split, receipt.detail, receipt.code) == (Applied.CONFIRMED, split, "", "")
         assert (await adapter.verify("bot")).proof is Proof.APPLIED
 
 
@@ -82,10 +53,13 @@ async def test_what_stands_is_not_written_again(stage):
     await apply(adapter, at(100))
     before = program.file.stat()
     await apply(adapter, at(100))
-    again = TraefikGateway("edge", TraefikOptions(program.url, directory=str(program.file.parent), throttle_s=0.0))
+    again = gateway(program, directory=str(program.file.parent))
     await again.start([at(100)])
     assert program.file.stat() == before, "every restart would make Traefik build everything anew"
     assert (await again.verify("bot")).proof is Proof.APPLIED
+    program.seen.clear()
+    assert (await apply(again, at(100))).outcome is Applied.CONFIRMED
+    assert program.seen.count("/api/http/middlewares/turnout.~edge@file") == 1, "it waits for what is there already"
     await again.close()
 
 
@@ -106,7 +80,7 @@ async def test_what_looks_the_same_in_another_document_is_not_ours(stage, tmp_pa
     await apply(adapter, at(100))
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    stranger = TraefikGateway("other", TraefikOptions(program.url, directory=str(elsewhere), throttle_s=0.0))
+    stranger = gateway(program, "other", directory=str(elsewhere))
     await stranger.start([at(100)])
     assert (await apply(stranger, at(100))).outcome is Applied.UNCONFIRMED
     await stranger.close()
@@ -123,15 +97,23 @@ async def test_another_agents_change_holds_nobody_up(stage):
     assert (await apply(adapter, at(200))).outcome is Applied.UNCONFIRMED
 
 
-async def test_an_old_document_that_says_the_same_confirms_nothing(stage):
+async def test_an_old_document_that_says_the_same_confirms_nothing(stage, monkeypatch):
     """Traefik still shows the document before the last one, and is about to load the last one, which gave more."""
     adapter, program = stage
     await apply(adapter, at(0))
     program.load()
     program.file = None
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await apply(adapter, at(5_000))
+    put, is_put = adapter._place.put, asyncio.Event()
+
+    async def put_and_tell(wanted):
+        await put(wanted)
+        is_put.set()
+
+    monkeypatch.setattr(adapter._place, "put", put_and_tell)
+    async with asyncio.timeout(30.0), asyncio.TaskGroup() as tasks:
+        step = tasks.create_task(apply(adapter, at(5_000)))
+        await is_put.wait()
+        step.cancel()
     assert (await apply(adapter, at(0))).outcome is Applied.UNCONFIRMED, (
         "the candidate would be served after a way back"
     )
@@ -151,16 +133,42 @@ async def test_a_router_that_traefik_does_not_use_is_a_refusal_in_its_words(stag
     adapter, program = stage
     program.disabled["turnout.bot"] = ['entryPoint "xx" doesn\'t exist']
     receipt = await apply(adapter, at(100))
-    assert receipt.outcome is Applied.REFUSED, "clients would get 404"
+    assert (receipt.outcome, receipt.code) == (Applied.REFUSED, "invalid"), "clients would get 404"
     assert 'entryPoint "xx"' in receipt.detail
     assert (await adapter.verify("bot")).proof is Proof.REFUSED
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "denied"), (404, "not-found"), (500, "invalid")])
+async def test_why_traefik_does_not_confirm_is_told_in_a_word(stage, status, code):
+    adapter, program = stage
+    program.status = status
+    receipt = await apply(adapter, at(100))
+    assert (receipt.outcome, receipt.code) == (Applied.UNREACHABLE, code), "programs would not know a wrong password"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (PermissionError(13, "Permission denied"), "denied"),
+        (OSError(30, "Read-only file system"), "read-only"),
+        (OSError(28, "No space left on device"), "unreachable"),
+    ],
+)
+async def test_why_the_disk_does_not_take_it_is_told_in_a_word(stage, monkeypatch, error, code):
+    def fail(_):
+        raise error
+
+    adapter, _ = stage
+    monkeypatch.setattr(os, "fsync", fail)
+    receipt = await apply(adapter, at(100))
+    assert (receipt.outcome, receipt.code) == (Applied.UNREACHABLE, code)
 
 
 async def test_a_traefik_that_is_away_gets_it_when_it_is_back(stage, unused_tcp_port):
     _, program = stage
     options = TraefikOptions(f"http://127.0.0.1:{unused_tcp_port}", directory=str(program.file.parent), throttle_s=0.0)
     away = TraefikGateway("edge", options)
-    receipt = await apply(away, at(100))
+    receipt = await away.apply(at(100), timeout_s=0.2)
     assert receipt.outcome is Applied.UNREACHABLE
     assert receipt.detail
     assert (await away.verify("bot")).proof is Proof.UNREACHABLE
@@ -188,7 +196,7 @@ async def test_a_duplicate_stops_the_way_forward_and_not_the_way_back(stage):
     found = await adapter.verify("bot")
     assert (found.proof, "theirs.yml" in found.detail) == (Proof.DRIFTED, True)
     receipt = await apply(adapter, at(5_000))
-    assert (receipt.outcome, "theirs.yml" in receipt.detail) == (Applied.REFUSED, True)
+    assert (receipt.outcome, receipt.code, "theirs.yml" in receipt.detail) == (Applied.REFUSED, "conflict", True)
     back = await apply(adapter, at(0))
     assert (back.outcome, "theirs.yml" in back.detail) == (Applied.CONFIRMED, True), "a way back that works is refused"
     assert theirs.exists()
@@ -199,7 +207,7 @@ async def test_a_duplicate_that_wins_refuses_the_way_back_by_name(stage):
     program.file.with_name("a.yml").write_text("http: {services: {turnout.bot: {}}}")
     program.file = program.file.with_name("a.yml")
     receipt = await apply(adapter, at(0))
-    assert (receipt.outcome, "a.yml" in receipt.detail) == (Applied.REFUSED, True)
+    assert (receipt.outcome, receipt.code, "a.yml" in receipt.detail) == (Applied.REFUSED, "conflict", True)
 
 
 async def test_a_disk_that_hangs_holds_nobody_up(stage, monkeypatch):
@@ -208,6 +216,15 @@ async def test_a_disk_that_hangs_holds_nobody_up(stage, monkeypatch):
     monkeypatch.setattr(adapter._place, "put", lambda _document: hung.wait())
     receipt = await adapter.apply(at(100), timeout_s=0.05)
     assert (receipt.outcome, receipt.detail) == (Applied.UNCONFIRMED, "the disk did not take it in time")
+
+
+async def test_a_way_back_waits_for_nobodys_files(stage, monkeypatch):
+    adapter, _ = stage
+    await apply(adapter, at(100))
+    hung = asyncio.Event()
+    monkeypatch.setattr(module, "NEIGHBOURS_S", 0.01)
+    monkeypatch.setattr(adapter._place, "conflict", lambda _names: hung.wait())
+    assert (await apply(adapter, at(0))).outcome is Applied.CONFIRMED, "a file of others would hold a rollback up"
 
 
 async def test_a_way_back_overtakes_a_step_that_was_interrupted(stage):
