@@ -69,11 +69,14 @@ class Client:
             section: ``services``, ``routers`` or ``middlewares``.
             name: with its provider: ``x@file``.
         """
-        status, body = await self._get(f"{self._api_url}/api/http/{section}/{quote(name, safe='@')}", PART_BYTES_MAX)
+        url = f"{self._api_url}/api/http/{section}/{quote(name, safe='@')}"
+        status, body = await self._get(url, PART_BYTES_MAX)
         shown = self._object(body)
         if status == 404 and "not found" in str(shown.get("message")):
             return None
         self._check(status, self._api_url, body)
+        if not shown:
+            raise self._invalid(f"{url}: what answers is no Traefik's API: it shows no object")
         return shown
 
     async def version(self) -> str:

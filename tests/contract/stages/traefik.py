@@ -86,9 +86,6 @@ class TraefikStage:
         strangers = self._folder / "theirs"
         strangers.mkdir()
         (strangers / "turnout-edge.yml").write_text("http: {}\n")
-        locked = self._folder / "locked"
-        locked.mkdir()
-        (locked / "turnout-edge.yml").mkdir()
         made = [
             Mistake(
                 "nobody listens where the API should be",
@@ -100,9 +97,10 @@ class TraefikStage:
             Mistake(
                 "not the API's address",
                 self.gateway("elsewhere", api_url=self.url + "nothing", directory=str(unwatched)),
-                Applied.UNCONFIRMED,
-                "does not show it",
+                Applied.UNREACHABLE,
+                "is no Traefik's API",
                 None,
+                "invalid",
             ),
             Mistake(
                 "a directory that is not there",
@@ -110,6 +108,7 @@ class TraefikStage:
                 Applied.UNREACHABLE,
                 "No such file or directory",
                 None,
+                "not-found",
             ),
             Mistake(
                 "a directory that Traefik does not watch",
@@ -124,6 +123,7 @@ class TraefikStage:
                 Applied.REFUSED,
                 "was not written by Turnout",
                 None,
+                "conflict",
             ),
         ]
         for mistake in made:
