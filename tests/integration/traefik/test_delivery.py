@@ -1,11 +1,14 @@
 """How the document reaches a real Traefik: beside other people's files, over HTTP, after a restart, and how soon."""
 
+import asyncio
 import time
+from statistics import median
 
 import pytest
 
 from adapters.port import Applied, Assignment, Proof, Route, Split
-from adapters.traefik.gateway import TraefikGateway, TraefikOptions
+from adapters.traefik.client import Client
+from adapters.traefik.gateway import LOOK_AGAIN_MAX_S, LOOK_AGAIN_MIN_S, TraefikGateway, TraefikOptions
 from tests.contract.play import confirmed, until, until_served
 from tests.contract.stages.traefik import THROTTLE_S
 from tests.contract.traffic import Load
@@ -17,14 +20,32 @@ def at(old, new, candidate_bp):
     return Assignment("bot", Route(), old.version, new.version, Split(candidate_bp))
 
 
-async def test_a_change_is_confirmed_within_the_throttle(open_traefik, old, new):
+async def test_a_change_is_confirmed_as_soon_as_one_made_by_hand_is_seen(open_traefik, old, new):
+    """Both in the same run, one after the other, so that a busy machine is busy for both."""
     stage = await open_traefik()
-    took_s = []
+    client = Client("edge", stage.api_url, "")
+    took_s, floor_s = [], []
     for change in range(CHANGES):
         receipt = await stage.adapter.apply(at(old, new, 100 * (change % 2 + 1)), timeout_s=5.0)
         assert receipt.outcome is Applied.CONFIRMED, receipt
         took_s.append(receipt.took_s)
-    assert min(took_s) < THROTTLE_S + 0.15, f"a rollback takes {took_s}, also while this machine does nothing else"
+        floor_s.append(await by_hand(stage, client, f"change-{change}"))
+    await client.close()
+    limit_s = 2 * median(floor_s) + LOOK_AGAIN_MAX_S
+    assert median(took_s) < limit_s, f"a rollback takes {took_s}, and Traefik {floor_s}"
+
+
+async def by_hand(stage, client, name):
+    """How long it takes until Traefik shows what somebody has written."""
+    draft = stage.directory / "hand.new"
+    draft.write_text(f"http: {{middlewares: {{{name}: {{compress: {{}}}}}}}}")
+    began_s = time.monotonic()
+    draft.replace(draft.with_suffix(".yml"))
+
+    async with asyncio.timeout(30.0):
+        while await client.part("middlewares", f"{name}@file") is None:  # noqa: ASYNC110 - Traefik tells nobody
+            await asyncio.sleep(LOOK_AGAIN_MIN_S)
+    return time.monotonic() - began_s
 
 
 async def test_somebody_elses_files_are_never_touched(open_traefik, old, new):
@@ -120,10 +141,8 @@ async def test_a_new_controller_changes_nothing_that_stands(open_traefik, old, n
     before = (stage.directory / "turnout-edge.yml").stat()
     api_url = stage.api_url
     again = TraefikGateway("edge", TraefikOptions(api_url, directory=str(stage.directory), throttle_s=THROTTLE_S))
-    began_s = time.monotonic()
     await again.start([at(old, new, 1_000)])
     receipt = await again.apply(at(old, new, 1_000), timeout_s=5.0)
     await again.close()
     assert receipt.outcome is Applied.CONFIRMED
-    assert time.monotonic() - began_s < 1.0
     assert (stage.directory / "turnout-edge.yml").stat() == before, "a restart made Traefik build everything anew"

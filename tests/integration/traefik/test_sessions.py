@@ -71,7 +71,7 @@ async def test_retries_spare_the_clients_a_candidate_that_is_killed(open_traefik
 
 
 async def test_a_share_whose_instances_are_down_goes_to_the_others(open_traefik, old, new, ask):
-    stage = await open_traefik(health_check=HealthCheck("/healthz", 0.1, 0.05))
+    stage = await open_traefik(health_check=HealthCheck("/healthz", 1.0, 0.9))
     await confirmed(stage.adapter, at(old, new, Split(5_000)))
     assert is_fair_of(await ask(stage.url, 200), new.name, 5_000)
     new.close()
