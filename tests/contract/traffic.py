@@ -25,11 +25,13 @@ class Agent:
 
     Attributes:
         status: of its answers; streams are always well.
+        asked: how many requests have reached it.
         streams: those that are open.
     """
 
     name: str
     status: int = 200
+    asked: int = 0
     endpoints: tuple[str, ...] = ()
     streams: set[asyncio.Transport] = field(default_factory=set)
 
@@ -63,6 +65,7 @@ class _Answering(asyncio.Protocol):
 
     def _answer(self, path: bytes) -> None:
         agent = self._agent
+        agent.asked += 1
         if path.endswith(b"/stream"):
             shape = "content-type: text/event-stream\r\ntransfer-encoding: chunked"
             head = f"HTTP/1.1 200 OK\r\nx-version: {agent.name}\r\n{shape}\r\n\r\n"
@@ -120,41 +123,34 @@ class Connection:
         self._writer: asyncio.StreamWriter | None = None
 
     async def ask(self, count: int = 1, path: str = "") -> list[Answer]:
-        """Send requests at once, and read their answers; fewer where the gateway closes the connection in good order.
+        """Send requests at once, and read their answers; fewer where the gateway says that it closes the connection.
 
-        What a gateway closes while nothing is asked of it is opened again, as every client does (RFC 9112, 9.3.1).
+        Nothing that was sent is sent again by itself: a request that meets a close which nobody announced has failed,
+        for a client may not repeat a POST (RFC 9112, 9.3.1). A connection that was closed before is opened again.
         """
-        for is_kept in (self._writer is not None, False):
-            sent_s = time.monotonic()
-            try:
-                async with asyncio.timeout(ANSWER_DEADLINE_S):
-                    return await self._ask(count, path or self._path, sent_s)
-            except (OSError, EOFError, TimeoutError) as error:
-                await self.close()
-                if not (is_kept and isinstance(error, ConnectionError | asyncio.IncompleteReadError)):
-                    return [Answer(sent_s, 0, repr(error))]
-                if isinstance(error, asyncio.IncompleteReadError) and error.partial:
-                    return [Answer(sent_s, 0, repr(error))]
-        raise AssertionError("the second round always returns")
-
-    async def _ask(self, count: int, path: str, sent_s: float) -> list[Answer]:
-        if self._writer is None:
-            self._reader, self._writer = await asyncio.open_connection(*self._address)
-        assert self._reader is not None
-        self._writer.write(f"GET {path} HTTP/1.1\r\nhost: {self._host}\r\n{self._headers}\r\n".encode() * count)
+        sent_s = time.monotonic()
         answers: list[Answer] = []
-        while len(answers) < count:
-            try:
-                answers.append(await self._answer(self._reader, sent_s))
-            except (ConnectionError, asyncio.IncompleteReadError) as error:
-                if not answers or getattr(error, "partial", b""):
-                    raise
-                answers.append(Answer(sent_s, 0, repr(error)))
-                break
-            if answers[-1].is_last:
-                await self.close()
-                break
+        try:
+            async with asyncio.timeout(ANSWER_DEADLINE_S):
+                reader = await self._send(count, path or self._path)
+                while len(answers) < count:
+                    answers.append(await self._answer(reader, sent_s))
+                    if answers[-1].is_last:
+                        await self.close()
+                        break
+        except (OSError, EOFError) as error:
+            await self.close()
+            answers.append(Answer(sent_s, 0, repr(error)))
         return answers
+
+    async def _send(self, count: int, path: str) -> asyncio.StreamReader:
+        if self._reader is not None and (self._reader.at_eof() or self._reader.exception()):
+            await self.close()
+        if self._reader is None or self._writer is None:
+            self._reader, self._writer = await asyncio.open_connection(*self._address)
+        head = f"POST {path} HTTP/1.1\r\nhost: {self._host}\r\ncontent-length: 0\r\n{self._headers}\r\n"
+        self._writer.write(head.encode() * count)
+        return self._reader
 
     async def _answer(self, reader: asyncio.StreamReader, sent_s: float) -> Answer:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -260,7 +256,8 @@ class Load:
         return [answer for answer in self.answers if answer.status != 200]
 
     def by_version(self, since_s: float = 0.0) -> Counter[str]:
-        return Counter(answer.version for answer in self.answers if answer.sent_s >= since_s)
+        """How often each version answered."""
+        return Counter(answer.version for answer in self.answers if answer.status and answer.sent_s >= since_s)
 
 
 class Stream:

@@ -306,7 +306,8 @@ class Load:
         sent_s = time.monotonic()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
-            async with session.get(self._url, headers={**self._headers, **named}) as response:
+            # aiohttp sends a GET again, unseen, when its kept connection was reset (RFC 9112, 9.3.1); never a POST.
+            async with session.post(self._url, headers={**self._headers, **named}) as response:
                 answer = Answer(sent_s, response.status, await response.text())
         except aiohttp.ClientError as error:
             answer = Answer(sent_s, 0, repr(error))
