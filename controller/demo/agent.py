@@ -1,6 +1,6 @@
 """A small streaming agent, all its versions in one process: ``python -m controller.demo.agent '<json>'``.
 
-It serves plain requests (``POST /``) and streams (``GET /stream``), tells the gateway how its tasks went, and ends its
+It serves plain requests (``POST /``) and streams (``POST /stream``), tells the gateway how its tasks went, and ends its
 streams with a closing event when it is asked to drain. It prints its ports as one line of JSON. Lines on its standard
 input steer it (``{"outage_ratio": 0.5}``); it ends when that closes, so it outlives nobody.
 """
@@ -60,7 +60,7 @@ class Agent:
         """Its routes."""
         app = web.Application(client_max_size=REQUEST_BYTES_MAX)
         app.router.add_post("/", self._plain)
-        app.router.add_get("/stream", self._stream)
+        app.router.add_post("/stream", self._stream)
         app.router.add_route("*", "/drain", self._drain)
         return app
 

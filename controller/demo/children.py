@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import Sequence
@@ -44,7 +45,7 @@ class Child:
 
 
 class Children:
-    """A family. Leaving the ``async with`` block ends all of them, the youngest first.
+    """A family. Leaving the ``async with`` block ends all of them, the youngest first, and a cancellation waits for it.
 
     Args:
         folder: where their logs go.
@@ -60,8 +61,7 @@ class Children:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for child in reversed(self._children):
-            await end(child.process)
+        await end([child.process for child in reversed(self._children)], STOP_DEADLINE_S)
 
     async def start(self, name: str, argv: Sequence[str | Path], *, piped: bool = False) -> Child:
         """Start a process. It does not get the terminal's Ctrl-C: it is ended in its turn.
@@ -109,19 +109,39 @@ async def _outlive(child: Child) -> None:
     raise child.trouble(f"ended by itself, {in_words(status)}")
 
 
-async def end(process: asyncio.subprocess.Process, deadline_s: float = STOP_DEADLINE_S) -> None:
-    """Ask a process to end, make it end at the deadline, and wait until it has."""
-    if process.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
-        process.send_signal(signal.SIGTERM)
+async def end(processes: Sequence[asyncio.subprocess.Process], deadline_s: float) -> None:
+    """Ask processes to end, in this order, make those end that have not at the deadline, and wait until all have.
+
+    A cancellation (a Ctrl-C while the demo is ending) waits as well: a process that nobody waits for might live on.
+    """
+    until_s: float | None = asyncio.get_running_loop().time() + deadline_s
+    cancelled: asyncio.CancelledError | None = None
     try:
-        async with asyncio.timeout(deadline_s):
-            await process.wait()
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        for process in processes:
+            with suppress(ProcessLookupError):
+                process.terminate()
+        while any(process.returncode is None for process in processes):
+            try:
+                async with asyncio.timeout_at(until_s):
+                    for process in processes:
+                        await process.wait()
+            except TimeoutError:
+                _kill(processes)
+                until_s = None
+            except asyncio.CancelledError as error:
+                cancelled = error
+    finally:
+        _kill(processes)
+    if cancelled is not None:
+        raise cancelled
+
+
+def _kill(processes: Sequence[asyncio.subprocess.Process]) -> None:
+    """Kill those that are left, and whatever they have started: each leads a session of its own."""
+    for process in processes:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def in_words(status: int) -> str:

@@ -1,6 +1,6 @@
 """Honest load on 127.0.0.1: clients that come whether or not the last one was served, clients that wait, and streams.
 
-Every answer is checked, its body too. Plain requests are POSTs, which no client library tries again behind our back.
+Every answer is checked, its body too. Every request is a POST, which no client library tries again behind our back.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class Load:
 
     async def _listen(self, session: aiohttp.ClientSession, url: str) -> str:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=STREAM_SILENCE_S)
-        async with session.get(f"{url}/stream", timeout=timeout) as response:
+        async with session.post(f"{url}/stream", timeout=timeout) as response:
             claimed = response.headers.get("x-agent-version")
             if response.status != 200:
                 raise BadAnswerError(f"answer {response.status} to a stream", claimed)

@@ -26,6 +26,9 @@ WATCHDOG_S = 150.0
 INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C ended: 128 + SIGINT."""
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, the service manager, and a terminal that was closed."""
+
 COLUMNS = 160
 """The width of what is read by no terminal."""
 
@@ -68,7 +71,7 @@ def run(*, seed: int, output: str, gateway: str) -> int:
 
 
 async def until_signalled(work: Awaitable[None]) -> bool:
-    """Do ``work``; whether it came to an end. SIGINT or SIGTERM cancels it once: a second cannot hurry the cleaning."""
+    """Do ``work``; whether it came to an end. One of SIGNALS cancels it once: a second cannot hurry the cleaning."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     signalled = asyncio.Event()
@@ -78,7 +81,8 @@ async def until_signalled(work: Awaitable[None]) -> bool:
             signalled.set()
             task.cancel()
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    # `nohup` has SIGHUP ignored, and means it.
+    numbers = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     for number in numbers:
         loop.add_signal_handler(number, interrupt)
     try:

@@ -50,7 +50,7 @@ async def test_a_request_without_a_task_is_refused(client):
 
 
 async def test_a_drain_ends_streams_with_a_closing_event(client):
-    async with client.get("/stream") as response:
+    async with client.post("/stream") as response:
         events = server_events(response.content)
         assert (await anext(events)).name == "token"
         async with client.post("/drain", params={"deadline_s": "5"}) as drained:
@@ -62,7 +62,7 @@ async def test_a_drain_ends_streams_with_a_closing_event(client):
 async def test_a_stream_that_slips_into_a_drain_ends_too(client):
     async with client.post("/drain", params={"deadline_s": "60"}):
         pass
-    async with client.get("/stream") as response:
+    async with client.post("/stream") as response:
         names = [event.name async for event in server_events(response.content)]
     assert names == ["closing"], "a drain would wait for it until the deadline"
 
@@ -81,7 +81,7 @@ async def test_a_drain_without_a_number_is_refused(client):
 
 async def test_a_stream_fails_in_an_outage(client, behaviour):
     behaviour.outage_ratio = 1.0
-    async with client.get("/stream") as response:
+    async with client.post("/stream") as response:
         assert response.status == 503
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 import sys
 
@@ -10,6 +12,14 @@ import pytest
 from controller.demo.children import ChildError, Children, end, free_ports, in_words, tail
 
 DEAF = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); sys.stdin.read()"
+PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {DEAF!r}])"
+SLOW = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: print("ending", flush=True))
+print("up", flush=True)
+sys.stdin.read()
+"""
+WAIT_S = 20.0
 
 
 def python(code):
@@ -42,8 +52,68 @@ async def test_a_child_that_does_not_listen_is_killed_at_the_deadline(tmp_path):
     async with Children(tmp_path) as children:
         child = await children.start("deaf", python(DEAF), piped=True)
         assert await child.process.stdout.readline() == b"up\n"
-        await end(child.process, deadline_s=0.0)
+        await end([child.process], deadline_s=0.0)
         assert in_words(child.process.returncode) == "killed by SIGKILL"
+
+
+async def test_what_a_child_has_started_is_killed_with_it(tmp_path):
+    async with Children(tmp_path) as children:
+        child = await children.start(
+            "parent", python(f"import signal; signal.signal(15, signal.SIG_IGN); {PARENT}"), piped=True
+        )
+        assert await child.process.stdout.readline() == b"up\n"
+        await end([child.process], deadline_s=0.0)
+        async with asyncio.timeout(WAIT_S):
+            assert await child.process.stdout.read() == b"", "a worker would outlive its master, and the demo"
+
+
+@contextlib.asynccontextmanager
+async def ending(folder):
+    """Three children that do not end when they are asked to, and the task that is ending them."""
+    started, are_up = [], asyncio.Event()
+
+    async def live():
+        async with Children(folder) as children:
+            for name in ("one", "two", "three"):
+                started.append(await children.start(name, python(SLOW), piped=True))
+                assert await started[-1].process.stdout.readline() == b"up\n"
+            are_up.set()
+
+    async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as group:
+        task = group.create_task(live())
+        await are_up.wait()
+        try:
+            for _ in range(3):
+                task.cancel()
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            yield task, started
+        finally:
+            for child in started:
+                if child.process.returncode is None:
+                    child.process.kill()
+                    await child.process.wait()
+
+
+async def test_a_ctrl_c_while_the_demo_is_ending_leaves_no_process(tmp_path, monkeypatch):
+    monkeypatch.setattr("controller.demo.children.STOP_DEADLINE_S", WAIT_S)
+    async with ending(tmp_path) as (task, started):
+        for child in started:
+            assert await child.process.stdout.readline() == b"ending\n"
+        assert not task.done(), "it would say that everything has been ended, and it has not"
+        for child in started:
+            child.process.stdin.close()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [child.process.returncode for child in started] == [0, 0, 0], "a process would outlive the demo"
+
+
+async def test_a_ctrl_c_does_not_keep_a_child_from_being_killed_at_the_deadline(tmp_path, monkeypatch):
+    monkeypatch.setattr("controller.demo.children.STOP_DEADLINE_S", 0.2)
+    async with ending(tmp_path) as (task, started):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [child.process.returncode for child in started] == [-9, -9, -9], "a process would outlive the demo"
 
 
 async def test_a_child_that_ends_by_itself_is_noticed_with_its_last_words(tmp_path):

@@ -78,7 +78,7 @@ class Gateway:
     def application(self):
         app = web.Application()
         app.router.add_post("/", self.plain)
-        app.router.add_get("/stream", self.events)
+        app.router.add_post("/stream", self.events)
         return app
 
     async def plain(self, request):
@@ -138,6 +138,21 @@ async def test_nobody_there_is_a_failure_too(session, unused_tcp_port):
     assert not await Load({"edge": f"127.0.0.1:{unused_tcp_port}"}, records, seed=1).ask(session)
     assert records.requests[0].version is None
     assert records.failed == 1
+
+
+@pytest.mark.parametrize("send", [Load.ask, Load.listen])
+async def test_a_request_that_meets_a_reset_has_failed_and_is_not_sent_again(session, send):
+    asked = []
+
+    async def reset(reader, writer):
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.transport.abort()
+
+    records = Records()
+    async with await asyncio.start_server(reset, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        assert not await send(Load({"edge": f"{host}:{port}"}, records, seed=1), session)
+    assert (len(asked), records.failed) == (1, 1), "the report would not show what clients lost"
 
 
 async def test_several_gateways_all_get_their_part_and_it_is_known_which(address, session):

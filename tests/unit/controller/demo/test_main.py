@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from controller.demo import main
-from controller.demo.main import INTERRUPTED, run, until_signalled
+from controller.demo.main import INTERRUPTED, SIGNALS, run, until_signalled
 from controller.demo.measure import COMMON_CAUSE, PROMOTE, ROLLBACK, Act, Share
 from controller.demo.records import Records
 from controller.errors import UnavailableError
@@ -101,8 +101,8 @@ def test_the_watchdog_ends_a_demo_that_hangs(demo, monkeypatch):
     assert "It was at act 2." in result.err, "nobody would know where it hung"
 
 
-async def interrupt():
-    os.kill(os.getpid(), signal.SIGINT)
+async def interrupt(number=signal.SIGINT):
+    os.kill(os.getpid(), number)
     await asyncio.Event().wait()
 
 
@@ -133,6 +133,33 @@ async def test_a_second_signal_does_not_disturb_the_cleaning_up():
 
     assert not await until_signalled(work())
     assert cleaned, "a second Ctrl-C would leave an Envoy behind"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+async def test_whatever_ends_it_lets_it_clean_up(number):
+    cleaned = []
+
+    async def work():
+        try:
+            await interrupt(number)
+        finally:
+            cleaned.append(True)
+
+    assert not await until_signalled(work())
+    assert cleaned, f"{number.name} would leave an Envoy behind"
+
+
+async def test_nohup_is_left_alone():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    async def work():
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0)
+
+    try:
+        assert await until_signalled(work()), "a demo under nohup would end with its terminal"
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 async def test_work_that_ends_by_itself_was_not_interrupted():
