@@ -71,6 +71,7 @@ class Gateway(NopGateway):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.open: dict[str, int] = {}
+        self.looks = 0
         self.receipts: list[Receipt] = []
 
     async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:
@@ -81,6 +82,7 @@ class Gateway(NopGateway):
         return receipt
 
     async def observe(self, agent: str) -> Observation:
+        self.looks += 1
         seen = await super().observe(agent)
         return replace(seen, in_flight={name: self.open.get(name, count) for name, count in seen.in_flight.items()})
 
