@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _ANSWERED = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
 _UNANSWERED = ("econ", "eresp")
@@ -40,12 +41,19 @@ class Server:
         return self.state == "maint" and self.in_flight == 0
 
 
+class Life(NamedTuple):
+    """One process from its start to its end. In a container, the next one may well have the same pid."""
+
+    pid: int
+    started_s: int
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """Who answers, from ``show info``."""
 
     version: str
-    pid: int
+    life: Life
 
 
 def servers(answer: str) -> tuple[Server, ...]:
@@ -91,7 +99,7 @@ def info(answer: str) -> Process:
     """``show info``."""
     fields = dict(line.split(": ", 1) for line in answer.splitlines() if ": " in line)
     try:
-        return Process(fields["Version"], int(fields["Pid"]))
+        return Process(fields["Version"], Life(int(fields["Pid"]), int(fields["Start_time_sec"])))
     except KeyError as error:
         raise ValueError(f"HAProxy does not say its {error}") from error
 

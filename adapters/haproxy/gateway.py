@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from adapters.port import (
+    ALL_STABLE,
     Applied,
     Assignment,
     Capabilities,
@@ -21,16 +19,15 @@ from adapters.port import (
     Observation,
     Proof,
     Receipt,
-    Split,
-    Tally,
     Verification,
-    Version,
-    host_port,
 )
 
-from . import answers, disk
-from .plan import Layout, plan, target
+from .addresses import AddressBook, Resolve, endpoints_of, look_up
+from .answers import Life
+from .disk import Files
+from .plan import Layout, Plan, Target, plan, retreat, target
 from .process import HaproxyProcess, Sight
+from .runtime import try_all
 from .tallies import Tallies
 
 CAPABILITIES = Capabilities(
@@ -50,7 +47,7 @@ WEIGHTS_SHARE_BP_MIN = 39
 ROUNDS_MAX = 3
 """How often one ``apply`` changes what is left to be changed; two do, unless somebody else does the same just then."""
 
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+REMOVE_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +71,29 @@ class HaproxyOptions:
     timeout_s: float = 2.0
 
 
-async def look_up(host: str, port: int) -> list[str]:
-    """The addresses of a host name. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return sorted({str(entry[4][0]) for entry in found})
-
-
 @dataclass(slots=True)
 class _Agent:
     """What is known of one agent.
 
-    ``turns`` keeps looks at one process in order, so that no old figure follows a new one. ``confirmed_by`` has, per
-    socket, the process that was read back last.
+    ``turns`` keeps looks at one process in order, so that no old figure follows a new one, and ``turns_back`` those at
+    the workers before it. ``confirmed`` has, per socket, the process that was read back last, and what stood there.
     """
 
     wanted: Assignment
     applied: Assignment | None = None
-    confirmed_by: dict[str, int] = field(default_factory=dict)
+    confirmed: dict[str, tuple[Life, Target]] = field(default_factory=dict)
     tallies: Tallies = field(default_factory=Tallies)
     turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    turns_back: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came of one process, as in a receipt."""
+
+    outcome: Applied
+    detail: str = ""
+    code: str = ""
 
 
 class HaproxyGateway:
@@ -114,15 +115,16 @@ class HaproxyGateway:
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
-        by_map = options.layout.map is not None
-        self.capabilities = CAPABILITIES if by_map else replace(CAPABILITIES, share_bp_min=WEIGHTS_SHARE_BP_MIN)
+        self.capabilities = replace(
+            CAPABILITIES,
+            share_bp_min=CAPABILITIES.share_bp_min if options.layout.map is not None else WEIGHTS_SHARE_BP_MIN,
+        )
         self._options = options
-        self._resolve = resolve
         self._now_s = now_s
         self._epoch = uuid.uuid4().hex
         self._agents: dict[str, _Agent] = {}
-        self._addresses: dict[str, tuple[str, ...]] = {}
-        self._unsaved = True
+        self._book = AddressBook(resolve)
+        self._files = Files(options.map_file, options.state_file)
         self._processes = tuple(
             HaproxyProcess(name, address, options.master, options.timeout_s, options.layout)
             for address in options.sockets
@@ -131,60 +133,93 @@ class HaproxyGateway:
     async def start(self, assignments: Sequence[Assignment]) -> None:
         """Know the agents. An HAProxy serves what its configuration and its state file say until it is told more."""
         for assignment in assignments:
-            self._agents[assignment.agent] = _Agent(assignment)
+            self._known(assignment)
+
+    def _known(self, assignment: Assignment) -> _Agent:
+        agent = self._agents.setdefault(assignment.agent, _Agent(assignment))
+        agent.wanted = assignment
+        return agent
 
     # --- applying -----------------------------------------------------------------------------------------------------
 
     async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:
         """Bring every process to the assignment, and read each back. See the port."""
-        started_s = self._now_s()
-        agent = self._agents.setdefault(assignment.agent, _Agent(assignment))
-        agent.wanted = agent.applied = assignment
+        agent = self._known(assignment)
+        agent.applied = assignment
+        return await self._apply(agent, timeout_s)
+
+    async def _apply(self, agent: _Agent, timeout_s: float) -> Receipt:
+        started_s, split = self._now_s(), agent.wanted.split
+        found: dict[str, _Answer] = {}
         try:
-            async with asyncio.timeout(timeout_s):
-                outcome, detail = await self._apply(agent)
+            async with asyncio.timeout(timeout_s), asyncio.TaskGroup() as tasks:
+                names = tasks.create_task(self._book.learn(endpoints_of(agent.wanted)))
+                for process in self._processes:
+                    tasks.create_task(self._bring(process, agent, names, found))
         except TimeoutError:
-            outcome, detail = Applied.UNREACHABLE, f"no answer within {timeout_s:g} s"
-        return Receipt(self.name, outcome, assignment.split, detail, self._now_s() - started_s)
+            for process in self._processes:
+                late = f"{process.socket}: no answer within {timeout_s:g} s"
+                found.setdefault(process.socket, _Answer(Applied.UNREACHABLE, late))
+        worst = min(found.values(), key=lambda answer: _WORST_FIRST.index(answer.outcome))
+        is_partial = len({answer.outcome is Applied.CONFIRMED for answer in found.values()}) == 2
+        detail = "; ".join(dict.fromkeys(answer.detail for answer in found.values() if answer.detail))
+        took_s, code = self._now_s() - started_s, "partial" if is_partial else worst.code
+        return Receipt(self.name, worst.outcome, split, detail, took_s, code)
 
-    async def _apply(self, agent: _Agent) -> tuple[Applied, str]:
-        await self._learn(agent.wanted.versions)
-        results = await asyncio.gather(*(self._bring(process, agent) for process in self._processes))
-        worst = min((outcome for outcome, _ in results), key=_WORST_FIRST.index)
-        details = [detail for _, detail in results if detail]
-        if worst is Applied.CONFIRMED and self._unsaved:
-            details += await self._save()
-        return worst, "; ".join(details)
-
-    async def _bring(self, process: HaproxyProcess, agent: _Agent) -> tuple[Applied, str]:
-        """Do what is left to do at one process, until nothing is."""
-        layout = self._options.layout
+    async def _bring(
+        self, process: HaproxyProcess, agent: _Agent, names: asyncio.Task[None], found: dict[str, _Answer]
+    ) -> None:
+        """Bring one process to what is wanted, and the files to what stands there, whatever becomes of the others."""
         try:
-            await process.check_level()
-            wanted = target(agent.wanted, layout, self._addresses)
-            sight = await self._see(process, agent)
-            todo = plan(wanted, sight.seen, layout)
-            for _ in range(ROUNDS_MAX):
-                if not todo.commands:
-                    break
-                self._unsaved = True
-                await process.carry_out(todo)
-                sight = await self._see(process, agent)
-                todo = plan(wanted, sight.seen, layout)
+            answer = await self._bring_to(process, agent, names)
         except GatewayError as error:
-            return (Applied.UNREACHABLE if error.retryable else Applied.REFUSED), str(error)
+            outcome = Applied.UNREACHABLE if error.retryable else Applied.REFUSED
+            answer = _Answer(outcome, str(error).removeprefix(f"{self.name}: "), error.code)
+        found[process.socket] = answer
+        if answer.code != "unreachable":
+            problem = await self._files.keep(process)
+            if problem and not answer.code:
+                detail = "; ".join(words for words in (answer.detail, problem) if words)
+                found[process.socket] = replace(answer, detail=detail)
+
+    async def _bring_to(self, process: HaproxyProcess, agent: _Agent, names: asyncio.Task[None]) -> _Answer:
+        """Do what is left to do at one process, until nothing is. The way back begins before names are looked up."""
+        wanted, layout = agent.wanted, self._options.layout
+        await process.check_level()
+        if wanted.split == ALL_STABLE and not names.done():
+            await self._carry_out(process, retreat(wanted.agent, (await self._see(process, agent)).seen, layout))
+            await self._files.keep(process)
+        await names
+        aim = target(wanted, layout, self._book.known)
+        sight = await self._see(process, agent)
+        todo = plan(aim, sight.seen, layout)
+        for _ in range(ROUNDS_MAX):
+            if not todo.commands:
+                break
+            await self._carry_out(process, todo)
+            sight = await self._see(process, agent)
+            todo = plan(aim, sight.seen, layout)
         if todo.commands:
-            return Applied.UNCONFIRMED, f"{process.socket}: still to be done: {'; '.join(todo.commands)}"
+            return _Answer(Applied.UNCONFIRMED, f"{process.socket}: still to be done: {'; '.join(todo.commands)}")
+        if nameless := self._book.nameless(wanted):
+            return _Answer(Applied.UNREACHABLE, f"no address is known of {', '.join(nameless)}")
         if todo.problem:
-            return Applied.REFUSED, f"{process.socket}: {todo.problem}"
-        agent.confirmed_by[process.socket] = sight.pid
-        return Applied.CONFIRMED, ""
+            return _Answer(Applied.REFUSED, f"{process.socket}: {todo.problem}")
+        agent.confirmed[process.socket] = sight.sighting.life, aim
+        return _Answer(Applied.CONFIRMED)
+
+    async def _carry_out(self, process: HaproxyProcess, todo: Plan) -> None:
+        if todo.commands:
+            try:
+                await process.carry_out(todo)
+            finally:
+                self._files.changed()
 
     async def _see(self, process: HaproxyProcess, agent: _Agent) -> Sight:
         async with agent.turns[process.socket]:
             sight = await process.see(agent.wanted.agent)
             agent.tallies.own(self._owners(agent.wanted))
-            agent.tallies.take(sight.sightings, sees_old=self._options.master is not None)
+            agent.tallies.take(sight.sighting)
         return sight
 
     def _owners(self, assignment: Assignment) -> dict[str, str]:
@@ -193,38 +228,8 @@ class HaproxyGateway:
             address: version.name
             for version in reversed(assignment.versions)
             for endpoint in version.endpoints
-            for address in self._addresses.get(endpoint, ())
+            for address in self._book.known.get(endpoint, ())
         }
-
-    async def _save(self) -> list[str]:
-        """Write down what a reload must keep. A disk that fails holds no split up, and least of all a way back."""
-        process, options = self._processes[0], self._options
-        try:
-            if options.map_file:
-                text = disk.map_text(answers.entries(await process.show_map()))
-                await asyncio.to_thread(disk.save, Path(options.map_file), text)
-            if options.state_file:
-                await asyncio.to_thread(disk.save, Path(options.state_file), await process.show_state() + "\n")
-        except (OSError, GatewayError) as error:
-            return [f"a reload would not keep it: {error}"]
-        self._unsaved = False
-        return []
-
-    async def _learn(self, versions: Iterable[Version], *, again: bool = False) -> None:
-        """Look host names up that are not known yet; a name that stops resolving keeps what it had."""
-        for endpoint in (endpoint for version in versions for endpoint in version.endpoints):
-            if endpoint in self._addresses and not again:
-                continue
-            host, port = host_port(endpoint)
-            try:
-                ipaddress.ip_address(host)
-                found: Sequence[str] = [host]
-            except ValueError:
-                try:
-                    found = await self._resolve(host, port)
-                except OSError:
-                    continue
-            self._addresses[endpoint] = tuple(f"[{one}]:{port}" if ":" in one else f"{one}:{port}" for one in found)
 
     # --- reading back -------------------------------------------------------------------------------------------------
 
@@ -233,33 +238,46 @@ class HaproxyGateway:
         known = self._agents.get(agent)
         if known is None or known.applied is None:
             return Verification(self.name, Proof.PENDING, "nothing has been applied for it yet")
-        await self._learn(known.wanted.versions, again=True)
-        layout = self._options.layout
+        await self._book.learn(endpoints_of(known.wanted), again=True)
         for process in self._processes:
             try:
                 sight = await self._see(process, known)
             except GatewayError as error:
                 return Verification(self.name, Proof.UNREACHABLE if error.retryable else Proof.REFUSED, str(error))
-            todo = plan(target(known.wanted, layout, self._addresses), sight.seen, layout)
-            if todo.commands:
-                is_same = known.confirmed_by.get(process.socket) in {None, sight.pid}
-                proof = Proof.DRIFTED if is_same else Proof.RESET
-                return Verification(self.name, proof, f"{process.socket}: to put it right: {'; '.join(todo.commands)}")
-            if todo.problem:
-                return Verification(self.name, Proof.REFUSED, f"{process.socket}: {todo.problem}")
-        return Verification(self.name, Proof.APPLIED)
+            proof, words = self._compare(process, known, sight)
+            if proof is not Proof.APPLIED:
+                return Verification(self.name, proof, f"{process.socket}: {words}")
+        return Verification(self.name, Proof.APPLIED, await self._files.keep(self._processes[0]))
+
+    def _compare(self, process: HaproxyProcess, agent: _Agent, sight: Sight) -> tuple[Proof, str]:
+        """What stands at one process. It is somebody's hand only if the same process no longer has what it had."""
+        layout = self._options.layout
+        aim = target(agent.wanted, layout, self._book.known)
+        todo = plan(aim, sight.seen, layout)
+        if todo.commands:
+            life, had = agent.confirmed.get(process.socket, (sight.sighting.life, aim))
+            is_by_hand = life == sight.sighting.life and plan(had, sight.seen, layout).commands
+            words = f"to put it right: {'; '.join(todo.commands)}"
+            return (Proof.DRIFTED if is_by_hand else Proof.RESET), words
+        return (Proof.REFUSED if todo.problem else Proof.APPLIED), todo.problem
 
     async def observe(self, agent: str) -> Observation:
         """Read every process's counters. Raises GatewayError unless all of them can be read."""
         known = self._agents.get(agent)
         if known is None:
             raise GatewayError(self.name, "not-found", f"{agent} is not known here", retryable=False)
-        await self._learn(known.wanted.versions)
         for process in self._processes:
             await self._see(process, known)
+            await self._see_old(process, known)
         names = [version.name for version in known.wanted.versions]
-        tallies: dict[str, Tally] = known.tallies.of(names)
+        tallies = known.tallies.of(names)
         return Observation(self.name, agent, self._epoch, tallies, known.tallies.in_flight(names))
+
+    async def _see_old(self, process: HaproxyProcess, agent: _Agent) -> None:
+        async with agent.turns_back[process.socket]:
+            expected = agent.tallies.predecessors(process.socket)
+            old = await process.see_old(agent.wanted.agent)
+            agent.tallies.take_old(process.socket, old, expected)
 
     async def status(self) -> GatewayStatus:
         """Who answers; reachable when all processes do."""
@@ -270,7 +288,7 @@ class HaproxyGateway:
             except GatewayError as error:
                 problems.append(str(error))
             else:
-                nodes.append(f"{process.socket} (pid {found.pid})")
+                nodes.append(f"{process.socket} (pid {found.life.pid})")
                 versions.add(f"HAProxy {found.version}")
         detail = "; ".join(problems or sorted(versions))
         return GatewayStatus(self.name, "haproxy", reachable=not problems, detail=detail, nodes=tuple(nodes))
@@ -278,12 +296,14 @@ class HaproxyGateway:
     # --- ending -------------------------------------------------------------------------------------------------------
 
     async def cut(self, agent: str, version: str) -> None:
-        """Shut down the sessions of every server that the version has, old workers' too. Raises GatewayError."""
+        """Shut down the sessions of every server that the version has, old workers' too.
+
+        Raises GatewayError when all processes were tried.
+        """
         known = self._agents.get(agent)
         if known is not None:
             addresses = known.tallies.addresses(version)
-            for process in self._processes:
-                await process.cut(agent, addresses)
+            await try_all(self.name, [process.cut(agent, addresses) for process in self._processes])
 
     async def remove(self, agent: str) -> None:
         """Leave the agent to its stable version, and forget it. Raises GatewayError."""
@@ -291,14 +311,15 @@ class HaproxyGateway:
         if known is None:
             return
         if known.applied is not None:
-            known.wanted = replace(known.wanted, candidate=None, split=Split())
-            outcome, detail = await self._apply(known)
-            if outcome is not Applied.CONFIRMED:
-                raise GatewayError(self.name, "unconfirmed", detail, retryable=True)
+            known.wanted = replace(known.wanted, candidate=None, split=ALL_STABLE)
+            receipt = await self._apply(known, REMOVE_TIMEOUT_S)
+            if receipt.outcome is not Applied.CONFIRMED:
+                raise GatewayError(self.name, "unconfirmed", receipt.detail, retryable=True)
         del self._agents[agent]
 
     async def close(self) -> None:
-        """Nothing is kept open."""
+        """HAProxy keeps serving what it has."""
+        self._files.close()
 
 
 _WORST_FIRST = (Applied.REFUSED, Applied.UNREACHABLE, Applied.UNCONFIRMED, Applied.CONFIRMED)

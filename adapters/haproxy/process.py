@@ -11,7 +11,7 @@ from adapters.port import GatewayError
 
 from . import answers
 from .plan import Layout, Plan, Seen
-from .runtime import Runtime
+from .runtime import Runtime, try_all
 from .tallies import Sighting
 
 Value = TypeVar("Value")
@@ -26,16 +26,11 @@ class Sight:
 
     Attributes:
         seen: what a plan compares.
-        sightings: whose counters are read, the present worker first.
+        sighting: whose counters were read: of the worker that takes new requests.
     """
 
     seen: Seen
-    sightings: tuple[Sighting, ...]
-
-    @property
-    def pid(self) -> int:
-        """Who takes new requests."""
-        return self.sightings[0].pid
+    sighting: Sighting
 
 
 class HaproxyProcess:
@@ -62,36 +57,34 @@ class HaproxyProcess:
         return self._read(answers.info, await self._runtime.ask("show info"))
 
     async def see(self, agent: str) -> Sight:
-        """Look at an agent's servers and share. Raises GatewayError."""
+        """Look at an agent's servers and share. No old worker is asked: nothing new goes there. Raises GatewayError."""
         present = await self.info()
         servers: list[answers.Server] = []
         for backend in self._layout.backends(agent):
             servers += self._read(answers.servers, await self._runtime.ask(_stat(backend)))
         entries = answers.entries(await self.show_map()) if self._layout.map else {}
-        old = await self._see_old(agent)
-        sightings = (Sighting(self.socket, present.pid, servers), *old)
-        return Sight(Seen(tuple(servers), entries), sightings)
+        return Sight(Seen(tuple(servers), entries), Sighting(self.socket, present.life, servers))
 
-    async def _see_old(self, agent: str) -> list[Sighting]:
-        """Workers that a reload replaced, and that still finish what they have."""
+    async def see_old(self, agent: str) -> list[Sighting] | None:
+        """Workers that a reload replaced, and that still finish what they have; None where there is no master to ask.
+
+        Raises GatewayError.
+        """
+        if self._master is None:
+            return None
         found = []
-        for pid in await self._old_workers():
+        for pid in answers.old_workers(await self._master.ask("show proc"))[:OLD_WORKERS_MAX]:
             servers: list[answers.Server] = []
             try:
+                worker = self._read(answers.info, await self._ask_worker(pid, "show info"))
                 for backend in self._layout.backends(agent):
-                    answer = await self._ask_worker(pid, _stat(backend))
-                    servers += self._read(answers.servers, answer)
+                    servers += self._read(answers.servers, await self._ask_worker(pid, _stat(backend)))
             except GatewayError as error:
                 if error.code in {"unreachable", "not-found"}:
                     continue  # it has just ended, or it is of a time before this agent
                 raise
-            found.append(Sighting(self.socket, pid, servers, is_old=True))
+            found.append(Sighting(self.socket, worker.life, servers))
         return found
-
-    async def _old_workers(self) -> Sequence[int]:
-        if self._master is None:
-            return ()
-        return answers.old_workers(await self._master.ask("show proc"))[:OLD_WORKERS_MAX]
 
     async def _ask_worker(self, pid: int, command: str) -> str:
         assert self._master is not None, "workers are known from the master"
@@ -122,18 +115,27 @@ class HaproxyProcess:
                 await self._runtime.order(f"clear table {backend} data.server_id eq {server_id}")
 
     async def cut(self, agent: str, addresses: AbstractSet[str]) -> None:
-        """End every request in flight at these addresses, at old workers too. Raises GatewayError."""
-        sight = await self.see(agent)
-        for server in sight.seen.servers:
-            if server.address in addresses:
-                await self._runtime.order(f"shutdown sessions server {server.backend}/{server.name}")
-        for sighting in sight.sightings:
-            if sighting.is_old:
-                places = {(one.backend, one.name) for one in sighting.servers if one.address in addresses}
-                await self._cut_old(sighting.pid, places)
+        """End every request in flight at these addresses, at old workers too.
 
-    async def _cut_old(self, pid: int, places: AbstractSet[tuple[str, str]]) -> None:
+        Raises GatewayError when all was tried.
+        """
+        await try_all(self.gateway, (self._cut_present(agent, addresses), self._cut_old(agent, addresses)))
+
+    async def _cut_present(self, agent: str, addresses: AbstractSet[str]) -> None:
+        servers = (await self.see(agent)).seen.servers
+        there = [f"{server.backend}/{server.name}" for server in servers if server.address in addresses]
+        await try_all(self.gateway, [self._runtime.order(f"shutdown sessions server {place}") for place in there])
+
+    async def _cut_old(self, agent: str, addresses: AbstractSet[str]) -> None:
+        old = await self.see_old(agent) or ()
+        await try_all(self.gateway, [self._cut_worker(sighting, addresses) for sighting in old])
+
+    async def _cut_worker(self, sighting: Sighting, addresses: AbstractSet[str]) -> None:
         """An old worker says that its proxies are disabled to `shutdown sessions server`; each session can be ended."""
+        pid, places = (
+            sighting.life.pid,
+            {(one.backend, one.name) for one in sighting.servers if one.address in addresses},
+        )
         for session, backend, server in answers.sessions(await self._ask_worker(pid, "show sess")):
             if (backend, server) in places:
                 await self._ask_worker(pid, f"shutdown session {session}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 
 from adapters.port import GatewayError, host_port
@@ -94,3 +95,17 @@ class Runtime:
 
     def _error(self, code: str, message: str, *, retryable: bool) -> GatewayError:
         return GatewayError(self.gateway, code, f"{self.address}: {message}", retryable=retryable)
+
+
+async def try_all(gateway: str, attempts: Iterable[Awaitable[None]]) -> None:
+    """Let none of them wait for another, nor be spared because another failed. Raises GatewayError for all that did."""
+    found = await asyncio.gather(*attempts, return_exceptions=True)
+    problems = [one for one in found if isinstance(one, GatewayError)]
+    for fault in found:
+        if isinstance(fault, BaseException) and not isinstance(fault, GatewayError):
+            raise fault
+    if problems:
+        codes = {error.code for error in problems} if len(problems) == len(found) else {"partial"}
+        words = "; ".join(str(error).removeprefix(f"{gateway}: ") for error in problems)
+        retryable = any(error.retryable for error in problems)
+        raise GatewayError(gateway, codes.pop() if len(codes) == 1 else "partial", words, retryable=retryable)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from adapters.port import Tally
 
-from .answers import Server
+from .answers import Life, Server
 
 OWNERS_MAX = 1_024
 """Of one agent, the addresses whose versions are remembered; the one that was named longest ago goes first."""
@@ -19,14 +20,12 @@ class Sighting:
 
     Attributes:
         socket: of the gateway's process that is meant.
-        pid: who answered. After a reload, the old worker is another sighting of the same socket.
-        is_old: it takes nothing new.
+        life: who answered. After a reload, the old worker is another life at the same socket.
     """
 
     socket: str
-    pid: int
+    life: Life
     servers: Sequence[Server]
-    is_old: bool = False
 
 
 @dataclass(slots=True)
@@ -35,7 +34,9 @@ class Tallies:
 
     _counts: dict[str, Tally] = field(default_factory=dict)
     _owners: dict[str, str] = field(default_factory=dict)
-    _last: dict[tuple[str, int], dict[tuple[str, str], Server]] = field(default_factory=dict)
+    _last: dict[tuple[str, Life], dict[tuple[str, str], Server]] = field(default_factory=dict)
+    _present: dict[str, Life] = field(default_factory=dict)
+    _looked_back: set[str] = field(default_factory=set)
     _lost: set[str] = field(default_factory=set)
 
     def own(self, addresses: Mapping[str, str]) -> None:
@@ -50,26 +51,37 @@ class Tallies:
         """Where a version is, or was."""
         return frozenset(address for address, owner in self._owners.items() if owner == version)
 
-    def take(self, sightings: Sequence[Sighting], *, sees_old: bool) -> None:
-        """Add what is new in everything that was seen of one socket at one time.
+    def owner(self, address: str) -> str | None:
+        """The version that is at an address, or was last."""
+        return self._owners.get(address)
+
+    def take(self, sighting: Sighting) -> None:
+        """Add what is new at the process that takes new requests. Those before it are left as they were seen last."""
+        self._add(sighting, is_first=sighting.socket not in self._present)
+        self._present[sighting.socket] = sighting.life
+
+    def predecessors(self, socket: str) -> frozenset[Life]:
+        """Who was at a socket before the present process, and is not known to have ended."""
+        return frozenset(life for at, life in self._last if at == socket and life != self._present.get(socket))
+
+    def take_old(self, socket: str, sightings: Sequence[Sighting] | None, expected: AbstractSet[Life]) -> None:
+        """Add what is new at the predecessors of a socket's process.
 
         Args:
-            sightings: the present worker's, and its predecessors' as far as they are seen.
-            sees_old: whether those that are not among them have ended. Otherwise what they had is out of sight.
+            socket: whose predecessors they are.
+            sightings: all of them; None where they are out of sight.
+            expected: the predecessors that were known before this look. Those that are not among them have ended.
         """
-        socket = sightings[0].socket
-        known = {pid for of, pid in self._last if of == socket}
-        for sighting in sightings:
-            self._add(sighting, is_first=not known)
-        present = {sighting.pid for sighting in sightings}
-        for gone in known - present:
+        for sighting in sightings or ():
+            self._add(sighting, is_first=socket not in self._looked_back)
+        self._looked_back.add(socket)
+        for gone in expected - {sighting.life for sighting in sightings or ()}:
             before = self._last.pop((socket, gone))
-            if sees_old:
-                continue
-            self._lost |= {self._owners.get(server.address, "") for server in before.values() if server.in_flight}
+            if sightings is None:
+                self._lost |= {self._owners.get(server.address, "") for server in before.values() if server.in_flight}
 
     def _add(self, sighting: Sighting, *, is_first: bool) -> None:
-        before = self._last.get((sighting.socket, sighting.pid), {})
+        before = self._last.get((sighting.socket, sighting.life), {})
         for server in sighting.servers:
             last = before.get((server.backend, server.name))
             version = self._owners.get(server.address)
@@ -81,7 +93,7 @@ class Tallies:
                 tally.requests + server.requests - (0 if has_restarted or last is None else last.requests),
                 tally.errors + server.errors - (0 if has_restarted or last is None else last.errors),
             )
-        self._last[sighting.socket, sighting.pid] = {(one.backend, one.name): one for one in sighting.servers}
+        self._last[sighting.socket, sighting.life] = {(one.backend, one.name): one for one in sighting.servers}
 
     def of(self, known: Collection[str]) -> dict[str, Tally]:
         """Cumulative counts per version; one that is ``known`` to the gateway and has none counts zero."""

@@ -110,15 +110,17 @@ class HaproxyStage:
     async def mistakes(self, assignment: Assignment) -> list[Mistake]:
         refused, unreachable = Applied.REFUSED, Applied.UNREACHABLE
         strange = replace(self.layout, stable="stranger", candidate="stranger")
+        low = {"sockets": (f"unix:{self.run}/user.sock",)}
         return [
             self._mistake("wrong name", refused, "No such proxy", "not-found", layout=strange),
-            self._mistake("wrong permission", refused, "level 'user'", None, sockets=(f"unix:{self.run}/user.sock",)),
+            replace(self._mistake("wrong permission", refused, "level 'user'", "denied", **low), code=None),
             self._mistake("wrong path", unreachable, "no such socket", "unreachable", sockets=("unix:/gone.sock",)),
             self._mistake("no socket", unreachable, "refused", "unreachable", sockets=("127.0.0.1:1",)),
         ]
 
-    def _mistake(self, what: str, outcome: Applied, words: str, code: str | None, **wrong: object) -> Mistake:
-        return Mistake(what, HaproxyGateway("wrong", replace(self.options, **wrong)), outcome, words, code)
+    def _mistake(self, what: str, outcome: Applied, words: str, code: str, **wrong: object) -> Mistake:
+        adapter = HaproxyGateway("wrong", replace(self.options, **wrong))
+        return Mistake(what, adapter, outcome, words, code, receipt_code=code)
 
     async def tamper(self, candidate_bp: int) -> bool:
         await self.runtime.ask(f"set map run/turnout.map bot {candidate_bp}")

@@ -36,6 +36,7 @@ class Scripted:
     backends: dict[str, dict[str, dict]]
     entries: dict[str, str] = field(default_factory=dict)
     pid: int = 100
+    started_s: int = 1_700_000_000
     level: str = "admin"
     answers: dict[str, str | Callable[[], object] | None] = field(default_factory=dict)
     heard: list[str] = field(default_factory=list)
@@ -63,7 +64,7 @@ class Scripted:
     def _answer(self, command: str) -> str:
         match command.split():
             case ["show", "info"]:
-                return f"Name: HAProxy\nVersion: 2.6.12\nPid: {self.pid}\n"
+                return f"Name: HAProxy\nVersion: 2.6.12\nPid: {self.pid}\nStart_time_sec: {self.started_s}\n"
             case ["show", "cli", "level"]:
                 return f"{self.level}\n"
             case ["show", "stat", backend, "4", "-1"]:

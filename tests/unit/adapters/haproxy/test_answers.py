@@ -52,7 +52,12 @@ def test_another_shape_is_an_error_not_a_zero(answer):
 @given(st.text())
 def test_whatever_is_answered_is_read_or_refused(answer):
     for parse in (answers.servers, answers.info):
-        for text in (answer, "# pxname," + answer, stat("b", s={}) + answer, f"Version: 2\nPid: {answer}"):
+        for text in (
+            answer,
+            "# pxname," + answer,
+            stat("b", s={}) + answer,
+            f"Version: 2\nPid: 1\nStart_time_sec: {answer}",
+        ):
             try:
                 parse(text)
             except ValueError:
@@ -63,10 +68,12 @@ def test_whatever_is_answered_is_read_or_refused(answer):
     list(answers.sessions(answer))
 
 
-def test_who_answers():
-    assert answers.info("Name: HAProxy\nVersion: 2.6.12\nPid: 77\nUptime: 0d") == answers.Process("2.6.12", 77)
-    with pytest.raises(ValueError, match="Pid"):
-        answers.info("Version: 2.6.12")
+def test_who_answers_and_since_when():
+    told = "Name: HAProxy\nVersion: 2.6.12\nPid: 77\nUptime: 0d\nStart_time_sec: 1700000000\n"
+    assert answers.info(told) == answers.Process("2.6.12", answers.Life(77, 1_700_000_000))
+    for name in ("Pid", "Start_time_sec"):
+        with pytest.raises(ValueError, match=name):
+            answers.info(told.replace(name, "Else"))
 
 
 def test_a_map_is_read_and_its_first_entry_counts():

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from adapters.haproxy import disk
 from adapters.haproxy import gateway as module
 from adapters.haproxy.gateway import HaproxyGateway, HaproxyOptions
 from adapters.haproxy.plan import Layout
@@ -62,6 +63,20 @@ async def test_a_process_that_is_not_there_does_not_hold_the_others_up(tmp_path)
     assert status.nodes == (f"{first.address} (pid 1)",)
 
 
+async def test_a_split_that_only_some_follow_is_called_partial(tmp_path):
+    async with scripted(tmp_path, pid=1) as first, scripted(tmp_path, pid=2, level="user") as second:
+        edge = gateway(first, second)
+        receipt = await edge.apply(at(10), timeout_s=5.0)
+        assert (receipt.outcome, receipt.code) == (Applied.REFUSED, "partial")
+        assert (await gateway(second).apply(at(10), timeout_s=5.0)).code == "denied"
+        forever = asyncio.Event()
+        second.answers["show cli level"] = forever.wait
+        receipt = await edge.apply(at(20), timeout_s=0.2)
+        forever.set()
+    assert (receipt.outcome, receipt.code) == (Applied.UNREACHABLE, "partial")
+    assert receipt.detail == f"{second.address}: no answer within 0.2 s", "the one that follows is blamed as well"
+
+
 async def test_what_was_accepted_and_does_not_stand_is_not_confirmed(one):
     one.answers["add map /m bot 10"] = "\n"
     receipt = await gateway(one).apply(at(10), timeout_s=5.0)
@@ -78,6 +93,14 @@ async def test_a_restart_is_told_from_a_persons_edit(one):
     assert (await edge.verify("bot")).proof is Proof.DRIFTED
     one.pid += 1
     assert (await edge.verify("bot")).proof is Proof.RESET
+
+
+async def test_a_replaced_container_is_no_persons_hand_though_its_pid_is_the_same(one):
+    edge = gateway(one)
+    await applied(edge, 1_000)
+    one.entries["bot"] = "0"
+    one.started_s += 60
+    assert (await edge.verify("bot")).proof is Proof.RESET, "a restart would pause the rollout, and ask"
 
 
 async def test_a_split_that_cannot_be_given_is_refused_with_the_reason(tmp_path):
@@ -129,6 +152,30 @@ async def test_a_disk_that_fails_holds_no_way_back_up(one, tmp_path):
     assert (await edge.apply(at(0), timeout_s=5.0)).detail == "", "it is not tried again"
 
 
+async def test_what_one_process_has_is_kept_for_a_reload_though_another_is_away(tmp_path):
+    file = tmp_path / "turnout.map"
+    async with scripted(tmp_path, pid=2) as gone:
+        pass
+    async with scripted(tmp_path, pid=1) as first:
+        await applied(gateway(first, map_file=str(file)), 5_000)
+        for sockets in ((first, gone), (gone, first)):
+            first.entries["bot"] = "5000"
+            file.write_text("bot 5000\n")
+            assert await applied(gateway(*sockets, map_file=str(file)), 0) is Applied.UNREACHABLE
+            assert first.entries == {"bot": "0"}
+            assert file.read_text() == "bot 0\n", "a reload would bring back what was rolled back"
+
+
+async def test_a_look_writes_what_the_disk_did_not_take(one, tmp_path):
+    folder = tmp_path / "none"
+    edge = gateway(one, map_file=str(folder / "turnout.map"))
+    await applied(edge, 0)
+    assert "a reload would not keep it" in (await edge.verify("bot")).detail
+    folder.mkdir()
+    assert (await edge.verify("bot")).detail == ""
+    assert (folder / "turnout.map").read_text() == "bot 0\n", "nobody tries again until the next step"
+
+
 async def test_counts_are_per_version_and_grow(one):
     edge = gateway(one)
     await applied(edge, 10)
@@ -150,6 +197,20 @@ async def test_a_cut_ends_what_the_version_has_and_nothing_else(one):
     await edge.cut("bot", "2")
     await edge.cut("nobody", "2")
     assert one.changes == ["shutdown sessions server bot_candidate/slot1"]
+
+
+async def test_a_cut_reaches_every_process_that_lives(tmp_path):
+    async with scripted(tmp_path, pid=2) as gone:
+        pass
+    async with scripted(tmp_path, pid=1) as first:
+        edge = gateway(gone, first)
+        await edge.apply(at(10), timeout_s=5.0)
+        first.heard.clear()
+        with pytest.raises(GatewayError) as raised:
+            await edge.cut("bot", "2")
+    assert first.changes == ["shutdown sessions server bot_candidate/slot1"], "a dead process spared another's streams"
+    assert (raised.value.code, raised.value.retryable) == ("partial", True)
+    assert gone.address in str(raised.value)
 
 
 async def test_an_agent_that_goes_is_left_to_its_stable_version(one):
@@ -174,7 +235,7 @@ async def test_an_agent_that_cannot_be_told_to_go_is_tried_again(one):
 
 
 async def test_host_names_are_looked_up_and_followed(one):
-    found = {"agents": ["127.0.0.1"]}
+    found = {"agents": ["127.0.0.1"], "new": ["127.0.0.2"]}
 
     async def resolve(host, _port):
         if host not in found:
@@ -182,18 +243,79 @@ async def test_host_names_are_looked_up_and_followed(one):
         return found[host]
 
     edge = HaproxyGateway("edge", HaproxyOptions((one.address,), LAYOUT), resolve=resolve)
-    wanted = replace(at(0), stable=Version("1", ("agents:3001",)), candidate=Version("2", ("nowhere:1",)))
+    wanted = replace(at(10), stable=Version("1", ("agents:3001",)), candidate=Version("2", ("new:1",)))
     await edge.start([wanted])
     assert (await edge.apply(wanted, timeout_s=5.0)).outcome is Applied.CONFIRMED
     found["agents"] = ["::1"]
-    assert "addr ::1 port 3001" in (await edge.verify("bot")).detail
+    verification = await edge.verify("bot")
+    assert "addr ::1 port 3001" in verification.detail
+    assert verification.proof is Proof.RESET, "a changed DNS answer would pause the rollout, and ask"
+    one.entries["bot"] = "5000"
+    assert (await edge.verify("bot")).proof is Proof.DRIFTED, "a person's edit hides behind a changed DNS answer"
     del found["agents"]
     await edge.apply(wanted, timeout_s=5.0)
     assert (await edge.verify("bot")).proof is Proof.APPLIED, "a name that stopped resolving lost its address"
 
 
-async def test_a_name_is_looked_up_for_real():
-    assert "127.0.0.1" in await module.look_up("127.0.0.1", 1)
+async def test_a_version_without_any_address_is_not_confirmed_and_not_given_up(one):
+    async def resolve(host, _port):
+        raise OSError(host)
+
+    edge = HaproxyGateway("edge", HaproxyOptions((one.address,), LAYOUT), resolve=resolve)
+    for nameless, split in (({"candidate": Version("2", ("nowhere:1",))}, 10), ({"stable": Version("1", ("x:1",))}, 0)):
+        receipt = await edge.apply(replace(at(split), **nameless), timeout_s=5.0)
+        assert receipt.outcome is Applied.UNREACHABLE, "a resolver's bad minute ends a rollout, or confirms what is not"
+        assert "no address is known of" in receipt.detail
+        assert one.entries == {"bot": "0"}
+
+
+async def test_a_way_back_waits_for_no_resolver(one, tmp_path):
+    looked_up, written = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def hang(_host, _port):
+        await looked_up.wait()
+        return ["127.0.0.1"]
+
+    def save(path, text):
+        disk.save(path, text)
+        loop.call_soon_threadsafe(written.set)
+
+    one.entries["bot"] = "5000"
+    file = tmp_path / "turnout.map"
+    edge = HaproxyGateway("edge", HaproxyOptions((one.address,), LAYOUT), resolve=hang)
+    edge._files = disk.Files(str(file), None, save=save)
+    named = replace(at(0), stable=Version("1", ("old:3001",)), candidate=Version("2", ("new:3002",)))
+    async with asyncio.TaskGroup() as tasks:
+        back = tasks.create_task(edge.apply(named, timeout_s=5.0))
+        async with asyncio.timeout(5.0):
+            await written.wait()
+        assert one.entries == {"bot": "0"}, "after a restart of the controller the candidate serves until DNS answers"
+        assert file.read_text() == "bot 0\n", "a reload would bring back what was rolled back"
+        assert not back.done()
+        looked_up.set()
+        assert (await back).outcome is Applied.CONFIRMED
+
+
+async def test_a_way_back_waits_for_no_master_and_for_no_look_at_old_workers(tmp_path):
+    entered, forever = asyncio.Event(), asyncio.Event()
+
+    async def hang():
+        entered.set()
+        await forever.wait()
+        return "# old workers\n"
+
+    async with scripted(tmp_path) as haproxy, scripted(tmp_path, pid=1, answers={"show proc": hang}) as master:
+        edge = HaproxyGateway("edge", HaproxyOptions((haproxy.address,), LAYOUT, master=master.address, timeout_s=5.0))
+        await edge.start([at(5_000)])
+        async with asyncio.TaskGroup() as tasks:
+            look = tasks.create_task(edge.observe("bot"))
+            await entered.wait()
+            assert await applied(edge, 0) is Applied.CONFIRMED
+            assert (await edge.verify("bot")).proof is Proof.APPLIED
+            assert not look.done()
+            assert master.heard == ["show proc"], "a rollback asked for what it does not need"
+            forever.set()
 
 
 async def test_an_interrupted_change_leaves_the_door_open(one):

@@ -20,23 +20,29 @@ def old_worker(pid):
         "stable": stat("bot_stable", slot1=BUSY, slot2={"addr": "127.0.0.1:9"}),
         "candidate": stat("bot_candidate"),
     }
-    return {f"@!{pid} show stat bot_{track} 4 -1": table for track, table in tables.items()}
+    info = f"Version: 2.6.12\nPid: {pid}\nStart_time_sec: 5\n"
+    return {f"@!{pid} show info": info, **{f"@!{pid} show stat bot_{track} 4 -1": tables[track] for track in tables}}
 
 
 async def test_old_workers_are_seen_through_the_master(tmp_path):
     gone = "Can't find the target PID matching the prefix '@!8'\n"
-    answers = {"show proc": PROC, **old_worker(7), "@!8 show stat bot_stable 4 -1": gone}
+    answers = {"show proc": PROC, **old_worker(7), "@!8 show info": gone}
     async with scripted(tmp_path) as haproxy, scripted(tmp_path, pid=1, answers=answers) as master:
-        sight = await process(haproxy, master).see("bot")
-    assert [(one.pid, one.is_old) for one in sight.sightings] == [(100, False), (7, True)]
-    assert sight.sightings[1].servers[0].in_flight == 2
-    assert all(server.in_flight == 0 for server in sight.seen.servers), "a plan is made of what the present worker has"
+        [old] = await process(haproxy, master).see_old("bot")
+    assert (old.socket, old.life) == (haproxy.address, (7, 5))
+    assert old.servers[0].in_flight == 2
 
 
-async def test_a_master_that_fails_is_told_of(tmp_path):
+async def test_without_a_master_old_workers_are_not_called_none(tmp_path):
+    async with scripted(tmp_path) as haproxy:
+        assert await process(haproxy).see_old("bot") is None
+
+
+async def test_a_master_that_fails_is_told_of_and_hides_no_present_worker(tmp_path):
     async with scripted(tmp_path) as haproxy, scripted(tmp_path, pid=1, answers={"show proc": None}) as master:
+        assert (await process(haproxy, master).see("bot")).sighting.life.pid == haproxy.pid
         with pytest.raises(GatewayError) as raised:
-            await process(haproxy, master).see("bot")
+            await process(haproxy, master).see_old("bot")
     assert raised.value.code == "unreachable"
 
 
@@ -51,6 +57,20 @@ async def test_a_cut_reaches_old_workers_session_by_session(tmp_path):
         await process(haproxy, master).cut("bot", {"127.0.0.1:3001"})
     assert haproxy.changes == ["shutdown sessions server bot_stable/slot1"], "somebody else's streams were cut"
     assert [command for command in master.heard if "shutdown" in command] == ["@!7 shutdown session 0x1"]
+
+
+async def test_a_master_that_is_away_spares_no_streams_of_the_present_worker(tmp_path):
+    backends = {"bot_stable": {"slot1": BUSY, "slot2": BUSY}, "bot_candidate": {}}
+    refusal = {"shutdown sessions server bot_stable/slot1": "Permission denied\n"}
+    async with (
+        scripted(tmp_path, backends=backends, answers=refusal) as haproxy,
+        scripted(tmp_path, pid=1, answers={"show proc": None}) as master,
+    ):
+        with pytest.raises(GatewayError, match="Permission denied") as raised:
+            await process(haproxy, master).cut("bot", {"127.0.0.1:3001"})
+    assert "shutdown sessions server bot_stable/slot2" in haproxy.changes, "a failure elsewhere spared its streams"
+    assert raised.value.code == "partial"
+    assert master.address in str(raised.value), "nobody is told what else went wrong"
 
 
 async def test_a_mere_user_is_denied_before_anything_is_changed(tmp_path):
