@@ -104,6 +104,7 @@ def _haproxy_options(haproxy: HaproxySettings) -> HaproxyOptions:
         state_file=haproxy.state_file,
         map_file=haproxy.map_file,
         timeout_s=haproxy.timeout_s,
+        latency_log=haproxy.latency_log,
     )
 
 

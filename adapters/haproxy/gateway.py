@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections import defaultdict
@@ -20,15 +21,20 @@ from adapters.port import (
     Proof,
     Receipt,
     Verification,
+    host_port,
 )
 
 from .addresses import AddressBook, Resolve, endpoints_of, look_up
 from .answers import Life
 from .disk import Files
+from .latency import Latencies, line_in
+from .log_socket import LogSocket
 from .plan import Layout, Plan, Target, plan, retreat, target
 from .process import HaproxyProcess, Sight
 from .runtime import try_all
 from .tallies import Tallies
+
+log = logging.getLogger(__name__)
 
 CAPABILITIES = Capabilities(
     share_bp_min=1,
@@ -39,7 +45,7 @@ CAPABILITIES = Capabilities(
     dead_man=False,
     proves_effect=True,
 )
-"""Of map mode; weights cannot give less than :data:`WEIGHTS_SHARE_BP_MIN`."""
+"""Of map mode, without a log; weights cannot give less than :data:`WEIGHTS_SHARE_BP_MIN`."""
 
 WEIGHTS_SHARE_BP_MIN = 39
 """1 of 257, with one server on each track."""
@@ -61,6 +67,7 @@ class HaproxyOptions:
         state_file: where ``server-state-file`` is for us; None writes none.
         map_file: where the map's file is for us; None writes none.
         timeout_s: for one command.
+        latency_log: ``ADDRESS:PORT`` where the log is sent to; None reports no latency.
     """
 
     sockets: tuple[str, ...]
@@ -69,6 +76,7 @@ class HaproxyOptions:
     state_file: str | None = None
     map_file: str | None = None
     timeout_s: float = 2.0
+    latency_log: str | None = None
 
 
 @dataclass(slots=True)
@@ -83,6 +91,7 @@ class _Agent:
     applied: Assignment | None = None
     confirmed: dict[str, tuple[Life, Target]] = field(default_factory=dict)
     tallies: Tallies = field(default_factory=Tallies)
+    latencies: Latencies = field(default_factory=Latencies)
     turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     turns_back: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
@@ -118,26 +127,35 @@ class HaproxyGateway:
         self.capabilities = replace(
             CAPABILITIES,
             share_bp_min=CAPABILITIES.share_bp_min if options.layout.map is not None else WEIGHTS_SHARE_BP_MIN,
+            reports_latency=options.latency_log is not None,
         )
         self._options = options
         self._now_s = now_s
         self._epoch = uuid.uuid4().hex
         self._agents: dict[str, _Agent] = {}
+        self._backends: dict[str, _Agent] = {}
         self._book = AddressBook(resolve)
         self._files = Files(options.map_file, options.state_file)
         self._processes = tuple(
             HaproxyProcess(name, address, options.master, options.timeout_s, options.layout)
             for address in options.sockets
         )
+        self._lines = self._unreadable = 0
+        self._log_socket: LogSocket | None = None
+        if options.latency_log is not None:
+            self._log_socket = LogSocket(*host_port(options.latency_log), self._take_line)
 
     async def start(self, assignments: Sequence[Assignment]) -> None:
         """Know the agents. An HAProxy serves what its configuration and its state file say until it is told more."""
         for assignment in assignments:
             self._known(assignment)
+        if problem := self._listen():
+            log.error("%s: %s; it is tried again", self.name, problem)
 
     def _known(self, assignment: Assignment) -> _Agent:
         agent = self._agents.setdefault(assignment.agent, _Agent(assignment))
         agent.wanted = assignment
+        self._backends.update(dict.fromkeys(self._options.layout.backends(assignment.agent), agent))
         return agent
 
     # --- applying -----------------------------------------------------------------------------------------------------
@@ -266,11 +284,12 @@ class HaproxyGateway:
         known = self._agents.get(agent)
         if known is None:
             raise GatewayError(self.name, "not-found", f"{agent} is not known here", retryable=False)
+        self._listen()
         for process in self._processes:
             await self._see(process, known)
             await self._see_old(process, known)
         names = [version.name for version in known.wanted.versions]
-        tallies = known.tallies.of(names)
+        tallies = known.latencies.added_to(known.tallies.of(names))
         return Observation(self.name, agent, self._epoch, tallies, known.tallies.in_flight(names))
 
     async def _see_old(self, process: HaproxyProcess, agent: _Agent) -> None:
@@ -290,8 +309,41 @@ class HaproxyGateway:
             else:
                 nodes.append(f"{process.socket} (pid {found.life.pid})")
                 versions.add(f"HAProxy {found.version}")
-        detail = "; ".join(problems or sorted(versions))
+        detail = "; ".join([*(problems or sorted(versions)), *self._log_words()])
         return GatewayStatus(self.name, "haproxy", reachable=not problems, detail=detail, nodes=tuple(nodes))
+
+    # --- the log ------------------------------------------------------------------------------------------------------
+
+    def _listen(self) -> str:
+        """Have the log come; what is wrong, if it cannot. Counters are read all the same."""
+        if self._log_socket is not None and not self._log_socket.is_open:
+            try:
+                self._log_socket.open()
+            except OSError as error:
+                return f"no log can come to {self._options.latency_log}: {error}"
+        return ""
+
+    def _log_words(self) -> list[str]:
+        if self._log_socket is None:
+            return []
+        if problem := self._listen():
+            return [problem]
+        if not self._lines:
+            return [f"no line of its log has come to {self._options.latency_log} yet"]
+        return [f"{self._unreadable} lines of its log cannot be read"] * bool(self._unreadable)
+
+    def _take_line(self, datagram: bytes) -> None:
+        """Whoever can send here is heard: nothing that comes may do harm, and what is not ours is passed over."""
+        self._lines += 1
+        try:
+            line = line_in(datagram)
+        except ValueError:
+            self._unreadable += 1
+            return
+        agent = self._backends.get(line.backend)
+        version = agent.tallies.owner(line.server) if agent is not None else None
+        if agent is not None and version is not None:
+            agent.latencies.take(line, version, agent.wanted.latency_limits_s)
 
     # --- ending -------------------------------------------------------------------------------------------------------
 
@@ -316,9 +368,13 @@ class HaproxyGateway:
             if receipt.outcome is not Applied.CONFIRMED:
                 raise GatewayError(self.name, "unconfirmed", receipt.detail, retryable=True)
         del self._agents[agent]
+        for backend in self._options.layout.backends(agent):
+            self._backends.pop(backend, None)
 
     async def close(self) -> None:
-        """HAProxy keeps serving what it has."""
+        """Stop listening; HAProxy keeps serving what it has."""
+        if self._log_socket is not None:
+            self._log_socket.close()
         self._files.close()
 
 

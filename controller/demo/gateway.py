@@ -153,7 +153,8 @@ def _haproxy_spec(addresses: Addresses) -> Mapping[str, Any]:
     """The map is named in commands as it is in the configuration, which is read in the folder of this run."""
     run = addresses.folder / "run"
     files = {"map": "run/turnout.map", "mapFile": f"{run}/turnout.map", "stateFile": f"{run}/turnout.state"}
-    return {"type": "haproxy", "haproxy": {"sockets": [f"unix:{run}/admin.sock"], **files}}
+    sockets, log = [f"unix:{run}/admin.sock"], f"127.0.0.1:{addresses.control_port}"
+    return {"type": "haproxy", "haproxy": {"sockets": sockets, "latencyLog": log, **files}}
 
 
 async def _start_haproxy(addresses: Addresses, children: Children) -> Child:
@@ -168,10 +169,12 @@ async def _start_haproxy(addresses: Addresses, children: Children) -> Child:
 
 
 def haproxy_config(text: str, addresses: Addresses) -> str:
-    """The shipped configuration with this run's port. Its first server stands there until the controller has spoken."""
-    shipped_value = "127.0.0.1:8080"
-    assert text.count(shipped_value) == 1, f"{shipped_value} stands once in the shipped configuration"
-    return text.replace(shipped_value, addresses.clients)
+    """The shipped configuration with this run's ports. Its first server stands there until it is told of another."""
+    ports = {"127.0.0.1:8080": addresses.clients, "127.0.0.1:5140": f"127.0.0.1:{addresses.control_port}"}
+    for shipped_value, value in ports.items():
+        assert text.count(shipped_value) == 1, f"{shipped_value} stands once in the shipped configuration"
+        text = text.replace(shipped_value, value)
+    return text
 
 
 def haproxy_program() -> Path:

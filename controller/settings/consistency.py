@@ -14,7 +14,7 @@ from typing import TypeAlias
 from controller.settings.access import AccessSettings
 from controller.settings.agent import AgentSettings, VersionSpec
 from controller.settings.document import Document
-from controller.settings.gateway import GatewaySettings
+from controller.settings.gateway import LATENCY_SETTINGS, GatewaySettings
 from controller.settings.problem import FieldPath, Problem
 from controller.settings.quantity import format_weight
 
@@ -147,9 +147,11 @@ def _gateways(
             continue
         path: FieldPath = ("spec", "objectives", index, "indicator", "latencyOver")
         if types:
-            article = "an" if types[0][0] in "aeiou" else "a"
-            message = f"latencyOver needs latency per version, which {article} {types[0]} gateway does not report yet."
-            yield document.problem(path, message, remedy)
+            article, setting = "an" if types[0][0] in "aeiou" else "a", LATENCY_SETTINGS.get(types[0])
+            lacking = f"without spec.{types[0]}.{setting}" if setting else "yet"
+            needs = f"latencyOver needs latency per version, which {article} {types[0]} gateway does not report"
+            message = f"{needs} {lacking}."
+            yield document.problem(path, message, f"Set it, or r{remedy[1:]}" if setting else remedy)
         elif agent.spec.strategy.type == "mirror":
             yield document.problem(path, "latencyOver sees no copies: no gateway tells how long they take.", remedy)
 

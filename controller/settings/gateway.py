@@ -31,6 +31,9 @@ EXAMPLES = {
 REPORTS_LATENCY = frozenset({"envoy", "openresty"})
 """The gateway types that report latency per version: what `Capabilities.reports_latency` says of their adapters."""
 
+LATENCY_SETTINGS = {"haproxy": "latencyLog", "kong": "httpLog"}
+"""What makes gateways of other types report it."""
+
 
 class EnvoySettings(Shape):
     """How the Envoys of one gateway are served. They subscribe to us, so there is no address of theirs to know."""
@@ -111,4 +114,6 @@ class GatewaySettings(Header):
     @property
     def reports_latency(self) -> bool:
         """Whether latency is known per version."""
-        return self.type in REPORTS_LATENCY or self.is_logged
+        haproxy = self.spec.haproxy
+        logs_to_us = haproxy is not None and haproxy.latency_log is not None
+        return self.type in REPORTS_LATENCY or self.is_logged or logs_to_us

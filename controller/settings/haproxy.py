@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from controller.settings.address import Listener, host_of, ip_address
 from controller.settings.problem import RefusedError
 from controller.settings.quantity import duration
 from controller.settings.shape import Shape
@@ -25,6 +26,15 @@ def check_socket(text: str) -> str:
         remedy = "Write unix:/run/haproxy/admin.sock, or 127.0.0.1:9999."
         raise RefusedError(text, "is not a socket", remedy)
     return text
+
+
+def check_loopback(listener: str) -> str:
+    """An address that only this machine can send to."""
+    address = ip_address(host_of(listener))
+    if address is None or not address.is_loopback:
+        remedy = "Use 127.0.0.1: whoever can send there can have a candidate rolled back, or kept."
+        raise RefusedError(listener, "is not on loopback", remedy)
+    return listener
 
 
 Socket = Annotated[str, AfterValidator(check_socket), Field(json_schema_extra={"format": "socket"})]
@@ -61,6 +71,10 @@ class HaproxySettings(Shape):
     map_file: Path | None = None
     """The map's file, where this machine sees it, so that a reload keeps the shares. None writes none; after a reload
     all goes to stable until it is read back. Only for `map`."""
+    latency_log: Annotated[Listener, AfterValidator(check_loopback)] | None = None
+    """Where to listen (UDP) for HAProxy's log, which tells how long requests wait for their answers, for objectives
+    with `latencyOver`. On loopback only: HAProxy logs there by `log 127.0.0.1:5140 format raw local0` and the
+    `log-format` of gateway-configs/haproxy. Each gateway needs a port of its own. None reports no latency."""
     timeout_s: Annotated[float, duration("100ms", "10s")] = 2.0
     """The longest that one command may take. HAProxy answers within a millisecond; a rollback must not wait long for a
     process that hangs."""

@@ -37,6 +37,7 @@ class HaproxyStage:
             (self.run / name).touch()
         text = self.configured((CONFIG / self.config).read_text()).replace(SHIPPED_AGENT, assignment.agent)
         text = text.replace("127.0.0.1:8080", f"127.0.0.1:{ports.traffic}")
+        text = text.replace("127.0.0.1:5140", f"127.0.0.1:{ports.control}")
         text = text.replace("127.0.0.1:3000", assignment.stable.endpoints[0])
         text = re.sub(r"^    stats socket", USER_SOCKET + r"\g<0>", text, count=1, flags=re.MULTILINE)
         (folder / "haproxy.cfg").write_text(text)
@@ -49,6 +50,7 @@ class HaproxyStage:
             state_file=str(self.run / "turnout.state"),
             map_file=str(self.run / "turnout.map") if self.layout.map else None,
             timeout_s=0.5,
+            latency_log=f"127.0.0.1:{ports.control}",
         )
         self.runtime = Runtime("hand", self.options.sockets[0])
         self.adapter = HaproxyGateway("edge", self.options)
@@ -74,6 +76,8 @@ class HaproxyStage:
         assert self._program.is_running, f"HAProxy did not start: {self._program.said()}"
 
     async def close(self) -> None:
+        if hasattr(self, "adapter"):
+            await self.adapter.close()
         if hasattr(self, "_program"):
             await self.thaw()
             await self._program.stop()

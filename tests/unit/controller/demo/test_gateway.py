@@ -147,11 +147,16 @@ def test_without_nginx_or_its_lua_it_is_said_how_to_get_them(monkeypatch, tmp_pa
         gateway.nginx_program()
 
 
-def test_haproxys_configuration_gets_this_runs_port_and_nothing_else():
+def test_haproxys_configuration_gets_this_runs_ports_and_nothing_else(tmp_path):
+    addresses = Addresses(10_001, 0, control_port=10_003, folder=tmp_path)
     text = shipped("haproxy/haproxy.cfg").read_text()
-    after = haproxy_config(text, ADDRESSES)
+    after = haproxy_config(text, addresses)
     changed = [lines for lines in zip(text.splitlines(), after.splitlines(), strict=True) if lines[0] != lines[1]]
-    assert changed == [("    bind 127.0.0.1:8080", "    bind 127.0.0.1:10001")], "the demo would show another file"
+    assert changed == [
+        ("    bind 127.0.0.1:8080", "    bind 127.0.0.1:10001"),
+        ("    log 127.0.0.1:5140 format raw local0", "    log 127.0.0.1:10003 format raw local0"),
+    ], "the demo would show another file"
+    assert known("haproxy").spec(addresses)["haproxy"]["latencyLog"] == "127.0.0.1:10003", "the log comes to nobody"
 
 
 def test_haproxy_is_what_is_on_the_path(monkeypatch):

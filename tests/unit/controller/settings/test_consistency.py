@@ -79,6 +79,13 @@ def test_latency_is_judged_where_every_gateway_reports_it():
     ]
 
 
+def test_a_gateway_that_could_report_latency_is_told_what_is_missing():
+    haproxy = GATEWAY.replace("{type: nop}", '{type: haproxy, haproxy: {sockets: ["unix:/s"]%s}}')
+    assert loads(haproxy % ', latencyLog: "127.0.0.1:5140"' + AGENT % ("one", "/") + SLOW).agents
+    (problem,) = told(haproxy % "" + AGENT % ("one", "/") + SLOW)
+    assert "a haproxy gateway does not report without spec.haproxy.latencyLog. Set it, or remove the obj" in problem
+
+
 def test_a_traefik_keeps_sessions_by_a_cookie_only():
     traefik = GATEWAY.replace("type: nop", "type: traefik, traefik: {api: 'http://127.0.0.1:8080', directory: d}")
     by_header, by_cookie = (f"  strategy: {{stickiness: {{{kind}: x}}}}\n" for kind in ("header", "cookie"))

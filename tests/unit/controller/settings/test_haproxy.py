@@ -60,6 +60,10 @@ def test_a_socket_is_a_path_or_an_address(socket):
         ({"map": "/etc/a b"}, "match"),
         ({"divideBy": "weights", "mapFile": "/etc/x"}, "has no use"),
         ({"timeout": "1h"}, "longer than 10s"),
+        ({"latencyLog": "0.0.0.0:5140"}, "is not on loopback"),
+        ({"latencyLog": "10.0.0.1:5140"}, "is not on loopback"),
+        ({"latencyLog": "localhost:5140"}, "names a host"),
+        ({"latencyLog": "127.0.0.1"}, "is not an endpoint"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(fields, words):
@@ -69,3 +73,15 @@ def test_what_cannot_be_meant_is_refused(fields, words):
 
 def test_settings_and_adapter_agree_on_the_least_that_weights_give():
     assert WEIGHTS_SHARE_BP_MIN == gateway.WEIGHTS_SHARE_BP_MIN
+
+
+def test_latency_is_reported_where_the_log_comes():
+    def reports_latency(**fields):
+        header = {"apiVersion": "turnout.dev/v1alpha1", "kind": "Gateway", "metadata": {"name": "edge"}}
+        spec = {"type": "haproxy", "haproxy": {"sockets": SOCKETS, **fields}}
+        return GatewaySettings.model_validate({**header, "spec": spec}).reports_latency
+
+    assert not reports_latency(), "an objective would be taken that never gets data"
+    assert reports_latency(latencyLog="[::1]:5140")
+    assert options(latencyLog="[::1]:5140").latency_log == "[::1]:5140"
+    assert options().latency_log is None
