@@ -9,8 +9,10 @@ from adapters.envoy.gateway import CAPABILITIES as ENVOY
 from adapters.envoy.gateway import EnvoyGateway, EnvoyOptions
 from adapters.haproxy.gateway import CAPABILITIES as HAPROXY
 from adapters.haproxy.gateway import HaproxyGateway, HaproxyOptions
+from adapters.haproxy.gateway import capabilities as haproxy_capabilities
 from adapters.kong.gateway import CAPABILITIES as KONG
 from adapters.kong.gateway import KongGateway, KongOptions
+from adapters.kong.gateway import capabilities as kong_capabilities
 from adapters.nginx_plus.gateway import CAPABILITIES as NGINX_PLUS
 from adapters.nginx_plus.gateway import NginxPlusGateway, NginxPlusOptions
 from adapters.nop import CAPABILITIES as NOP
@@ -88,3 +90,14 @@ CAPABILITIES: Mapping[str, Capabilities] = {
     "openresty": OPENRESTY,
     "traefik": TRAEFIK,
 }
+
+
+def capabilities_of(kind: str, options: object) -> Capabilities:
+    """What a gateway of this kind can do with these options; an adapter that is made with them says the same."""
+    match options:
+        case HaproxyOptions():
+            return haproxy_capabilities(options)
+        case KongOptions():
+            return kong_capabilities(options)
+        case _:
+            return CAPABILITIES[kind]

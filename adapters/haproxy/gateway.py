@@ -23,6 +23,7 @@ from adapters.port import (
     Verification,
     host_port,
 )
+from adapters.wishes import BEYOND_WEIGHTS, Wish
 
 from .addresses import AddressBook, Resolve, endpoints_of, look_up
 from .answers import Life
@@ -32,6 +33,7 @@ from .log_socket import LogSocket
 from .plan import Layout, Plan, Target, plan, retreat, target
 from .process import HaproxyProcess, Sight
 from .runtime import try_all
+from .shares import share_given
 from .tallies import Tallies
 
 log = logging.getLogger(__name__)
@@ -44,11 +46,12 @@ CAPABILITIES = Capabilities(
     mirrors=False,
     dead_man=False,
     proves_effect=True,
+    ignores=BEYOND_WEIGHTS | {Wish.STICKINESS},
 )
-"""Of map mode, without a log; weights cannot give less than :data:`WEIGHTS_SHARE_BP_MIN`."""
+"""Of map mode, without a log."""
 
 WEIGHTS_SHARE_BP_MIN = 39
-"""1 of 257, with one server on each track."""
+"""1 of 257, with one server on each track; with more of the candidate's beside fewer of stable's it is more."""
 
 ROUNDS_MAX = 3
 """How often one ``apply`` changes what is left to be changed; two do, unless somebody else does the same just then."""
@@ -105,6 +108,14 @@ class _Answer:
     code: str = ""
 
 
+def capabilities(options: HaproxyOptions) -> Capabilities:
+    """What a gateway with these settings can do."""
+    found = replace(CAPABILITIES, reports_latency=options.latency_log is not None)
+    if options.layout.map is not None:
+        return found
+    return replace(found, share_bp_min=WEIGHTS_SHARE_BP_MIN, share_given=share_given)
+
+
 class HaproxyGateway:
     """One gateway of HAProxy processes.
 
@@ -124,11 +135,7 @@ class HaproxyGateway:
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
-        self.capabilities = replace(
-            CAPABILITIES,
-            share_bp_min=CAPABILITIES.share_bp_min if options.layout.map is not None else WEIGHTS_SHARE_BP_MIN,
-            reports_latency=options.latency_log is not None,
-        )
+        self.capabilities = capabilities(options)
         self._options = options
         self._now_s = now_s
         self._epoch = uuid.uuid4().hex

@@ -35,3 +35,12 @@ def weights(candidate_bp: int, stable_servers: int, candidate_servers: int) -> W
             if best is None or missing < best[0] - 1e-9:
                 best = missing, Weights(stable, candidate)
     return best[1] if best else None
+
+
+def share_given(candidate_bp: int, stable_servers: int, candidate_servers: int) -> float:
+    """What :func:`weights` makes of a share, in basis points; 0 where it is refused."""
+    given = weights(candidate_bp, stable_servers, candidate_servers)
+    if given is None:
+        return 0.0
+    candidate = given.candidate * candidate_servers
+    return WHOLE_BP * candidate / (given.stable * stable_servers + candidate)

@@ -30,13 +30,14 @@ from adapters.port import (
     Verification,
     host_port,
 )
+from adapters.wishes import BEYOND_WEIGHTS
 
 from .admin import Admin, TokenSource
 from .balancer import difference
 from .log_book import LogBook
 from .node import Life, Mode, Upstream, balancer, life_of, settings_differ, stored, weights_differ, write
 from .receiver import Receiver
-from .weights import SHARE_BP_MIN, NotPossibleError, Wanted, target_name, wanted_of
+from .weights import SHARE_BP_MIN, NotPossibleError, Wanted, share_given, target_name, wanted_of
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ CAPABILITIES = Capabilities(
     mirrors=False,
     dead_man=False,
     proves_effect=False,
+    ignores=BEYOND_WEIGHTS,
+    share_given=share_given,
 )
 """Without the http-log plugin; with it, requests and errors are counted per version."""
 
@@ -93,6 +96,12 @@ class KongOptions:
     http_log: str | None = None
 
 
+def capabilities(options: KongOptions) -> Capabilities:
+    """What a gateway with these settings can do."""
+    is_logged = options.http_log is not None
+    return replace(CAPABILITIES, counts_per_version=is_logged, reports_latency=is_logged)
+
+
 class KongGateway:
     """One gateway of Kong nodes.
 
@@ -112,11 +121,7 @@ class KongGateway:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
-        self.capabilities = replace(
-            CAPABILITIES,
-            counts_per_version=options.http_log is not None,
-            reports_latency=options.http_log is not None,
-        )
+        self.capabilities = capabilities(options)
         self._options = options
         self._now_s = now_s
         self._sleep = sleep

@@ -98,6 +98,12 @@ def wanted_of(assignment: Assignment) -> Wanted:
     return replace(_weighted(stable_targets, candidate_targets, _share(split.candidate_bp)), draining=draining)
 
 
+def share_given(candidate_bp: int, stable_targets: int, candidate_targets: int) -> float:
+    """What :func:`wanted_of` makes of a share, in basis points; 0 where it is refused. However many targets."""
+    del stable_targets, candidate_targets
+    return 0.0 if candidate_bp < SHARE_BP_MIN else float(_share(candidate_bp) * WHOLE_BP)
+
+
 def changes(now: Weights, wanted: Wanted) -> list[tuple[str, int]]:
     """What to change, in this order, so that the candidate never has more than before or after, and never all is 0.
 

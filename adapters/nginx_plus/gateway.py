@@ -27,6 +27,7 @@ from adapters.port import (
     Receipt,
     Verification,
 )
+from adapters.wishes import BEYOND_WEIGHTS, Wish
 
 from .api import Api, Authorization
 from .counts import Counts, Peer, peer_of
@@ -53,6 +54,7 @@ CAPABILITIES = Capabilities(
     mirrors=False,
     dead_man=False,
     proves_effect=False,
+    ignores=BEYOND_WEIGHTS | {Wish.STICKINESS},
 )
 """``proves_effect`` may well be true, because workers share an upstream's zone; nobody has measured it."""
 

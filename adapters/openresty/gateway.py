@@ -24,6 +24,7 @@ from adapters.port import (
     Receipt,
     Verification,
 )
+from adapters.wishes import Wish
 
 from .addresses import Resolve, addresses_of, look_up
 from .control import CONFLICT, Answer, Control, TokenAt
@@ -50,6 +51,7 @@ CAPABILITIES = Capabilities(
     dead_man=True,
     proves_effect=True,
     reports_latency=True,
+    refuses=frozenset({Wish.HTTP2}),
 )
 
 ATTEMPTS_MAX = 4

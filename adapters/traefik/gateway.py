@@ -28,6 +28,7 @@ from adapters.port import (
     Tally,
     Verification,
 )
+from adapters.wishes import Wish
 
 from .client import Client, Credential
 from .comparison import difference, trouble
@@ -48,6 +49,7 @@ CAPABILITIES = Capabilities(
     mirrors=True,
     dead_man=False,
     proves_effect=True,
+    ignores=frozenset({Wish.OUTCOMES}),
 )
 
 GRACE_S = 2.0

@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
-from adapters.registry import CAPABILITIES
+from adapters.registry import capabilities_of
 from controller.cli.console import console, plain, show, styled, table
 from controller.cli.demand import demanding
 from controller.cli.failure import Exit
 from controller.cli.options import with_output
+from controller.roster import gateway_profile
 from controller.settings.advice import advise, unresolved
 from controller.settings.loading import Settings, load
 from controller.settings.problem import PROBLEMS_SHOWN_MAX, Problem, SettingsError
@@ -37,7 +38,8 @@ def validate(path: Path, output: str, *, resolve: bool) -> None:
             count = len(error.problems)
             click.echo(f"{plain(path)}: refused, {count} {'fault' if count == 1 else 'faults'}.", err=True)
         raise click.exceptions.Exit(Exit.REFUSED) from error
-    doubts = (*advise(settings, CAPABILITIES), *demanding(settings), *(unresolved(settings) if resolve else ()))
+    able = {name: capabilities_of(each.type, gateway_profile(each).options) for name, each in settings.gateways.items()}
+    doubts = (*advise(settings, able), *demanding(settings), *(unresolved(settings) if resolve else ()))
     warnings = tuple(sorted(doubts))
     if not show(_verdict(path, settings, warnings, ()), output):
         _summarize(path, settings)

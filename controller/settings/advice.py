@@ -9,9 +9,9 @@ import difflib
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
-from adapters.port import Capabilities
+from adapters.port import WHOLE_BP, Capabilities, Route
+from adapters.wishes import Wish
 from controller.settings.address import host_of, ip_address
 from controller.settings.agent import AgentSettings
 from controller.settings.consistency import STEPS
@@ -19,9 +19,12 @@ from controller.settings.document import Document
 from controller.settings.loading import Settings
 from controller.settings.objective import ERROR, OUTCOMES
 from controller.settings.problem import FieldPath, Problem
-from controller.settings.quantity import format_weight
+from controller.settings.quantity import format_duration, format_weight
 
 _LOOKUPS_AT_ONCE = 16
+
+SHARE_LOST_MAX = 0.1
+"""A share that is given smaller than it was asked for, by no more than this part of itself, is near enough."""
 
 
 def advise(settings: Settings, capabilities: Mapping[str, Capabilities]) -> tuple[Problem, ...]:
@@ -29,19 +32,17 @@ def advise(settings: Settings, capabilities: Mapping[str, Capabilities]) -> tupl
 
     Args:
         settings: what was loaded.
-        capabilities: what each gateway type can do; a type that is absent is not judged.
+        capabilities: what each gateway, by its name, can do as it is configured; one that is absent is not judged.
     """
     doubts: list[Problem] = [*_shared_listeners(settings)]
     for name, agent in settings.agents.items():
         document = settings.documents["Agent", name]
         doubts += _near_indicators(document, agent)
         for gateway in agent.gateways:
-            kind, is_logged = settings.gateways[gateway].type, settings.gateways[gateway].is_logged
-            if kind in capabilities:
-                can = replace(capabilities[kind], counts_per_version=True) if is_logged else capabilities[kind]
-                least = max(can.share_bp_min, settings.gateways[gateway].share_bp_min)
-                can = replace(can, share_bp_min=least)
-                doubts += _asked_in_vain(document, agent, f"The {kind} gateway '{gateway}'", can)
+            if (can := capabilities.get(gateway)) is not None:
+                who = f"The {settings.gateways[gateway].type} gateway '{gateway}'"
+                for doubtful in (_asked_in_vain, _wished_in_vain, _shares, _drains):
+                    doubts += doubtful(document, agent, who, can)
     return tuple(sorted(set(doubts)))
 
 
@@ -115,7 +116,71 @@ def _asked_in_vain(document: Document, agent: AgentSettings, who: str, can: Capa
     if agent.spec.objectives and not can.counts_per_version:
         message = f"{who} does not count per version: it gives the objectives no data."
         yield document.problem(("spec", "objectives"), message, "Let the agent report outcomes, or add a gateway.")
-    for index, step in enumerate(strategy.steps):
-        if step.weight_bp < can.share_bp_min and strategy.type != "mirror":
-            remedy = f"Use at least {format_weight(can.share_bp_min)}."
-            yield document.problem((*STEPS, index, "weight"), f"{who} cannot give so small a share.", remedy)
+
+
+def _wished_in_vain(document: Document, agent: AgentSettings, who: str, can: Capabilities) -> Iterator[Problem]:
+    for wish, path in _wishes(agent):
+        if wish in can.refuses:
+            yield document.problem(path, f"{who} cannot do this, and refuses it.", "Remove it, or use another gateway.")
+        elif wish in can.ignores and wish is Wish.OUTCOMES:
+            if can.counts_per_version:  # else it has been said that there is no data at all
+                message = f"{who} does not read what agents report in their answers."
+                yield document.problem(path, message, "Have the agent push it (POST /v1/outcomes).")
+        elif wish in can.ignores:
+            message = f"{who} is not told of this: it is that gateway's own configuration."
+            yield document.problem(path, message, "Set it there as well; here alone it does nothing.")
+
+
+def _wishes(agent: AgentSettings) -> Iterator[tuple[Wish, FieldPath]]:
+    """What the agent asks for beside its split, and where."""
+    strategy = agent.spec.strategy
+    if agent.route() != Route():
+        yield Wish.ROUTE, ("spec", "route")
+    if strategy.stickiness is not None:
+        yield Wish.STICKINESS, ("spec", "strategy", "stickiness")
+    if strategy.retries:
+        yield Wish.RETRIES, ("spec", "strategy", "retries")
+    if strategy.request_timeout_s is not None:
+        yield Wish.REQUEST_TIMEOUT, ("spec", "strategy", "requestTimeout")
+    for track, version in (("stable", agent.spec.stable), ("candidate", agent.spec.candidate)):
+        if version is not None and version.http2:
+            yield Wish.HTTP2, ("spec", track, "http2")
+    for index, objective in enumerate(agent.spec.objectives):
+        if objective.indicator.metric not in {None, ERROR}:
+            yield Wish.OUTCOMES, ("spec", "objectives", index, "indicator")
+
+
+def _shares(document: Document, agent: AgentSettings, who: str, can: Capabilities) -> Iterator[Problem]:
+    """Shares that are refused, or that become much smaller ones."""
+    strategy, stable, candidate = agent.spec.strategy, agent.spec.stable, agent.spec.candidate or agent.spec.stable
+    ours, theirs = len(stable.endpoints), len(candidate.endpoints)
+    if strategy.type == "mirror":
+        return
+    for index, step in enumerate(strategy.stops()):
+        given_bp = can.share_given(step.weight_bp, ours, theirs)
+        if given_bp < step.weight_bp * (1 - SHARE_LOST_MAX):
+            path = (*STEPS, index, "weight") if strategy.steps else ("spec", "stable", "endpoints")
+            servers = f"{theirs} of the candidate's endpoints beside {ours} of stable's"
+            makes = f"gives {given_bp / 100:.2g} %" if given_bp else "refuses it"
+            message = f"{who} cannot give {format_weight(step.weight_bp)} % to {servers}: it {makes}."
+            next_bp = next(
+                bp
+                for bp in range(step.weight_bp, WHOLE_BP + 1)
+                if can.share_given(bp, ours, theirs) >= bp * (1 - SHARE_LOST_MAX)
+            )
+            yield document.problem(path, message, f"The next that it can give is {format_weight(next_bp)} %.")
+
+
+def _drains(document: Document, agent: AgentSettings, who: str, can: Capabilities) -> Iterator[Problem]:
+    """Streams that nobody ends. Where they are at least seen to end by themselves, only a deadline asks for more."""
+    drain = agent.spec.drain
+    if can.cuts_streams or not drain.deadline_s or (can.sees_in_flight and not drain.model_fields_set):
+        return
+    for track, version in (("stable", agent.spec.stable), ("candidate", agent.spec.candidate)):
+        if version is None or version.drain_url is not None:
+            continue
+        message = f"{who} cannot end what is still open at the drain's deadline"
+        if not can.sees_in_flight:
+            message += f", nor see it: every drain lasts {format_duration(drain.deadline_s)}"
+        remedy = "Give the version a drainUrl, so that the agent ends its streams itself."
+        yield document.problem(("spec", track, "drainUrl"), f"{message}.", remedy)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from controller.settings.address import Listener
-from controller.settings.haproxy import WEIGHTS_SHARE_BP_MIN, HaproxySettings
+from controller.settings.haproxy import HaproxySettings
 from controller.settings.kong import KongSettings
 from controller.settings.nginx_plus import NginxPlusSettings
 from controller.settings.openresty import OpenRestySettings
@@ -104,12 +104,6 @@ class GatewaySettings(Header):
     def is_logged(self) -> bool:
         """Whether a Kong posts what it logs to us: then it counts per version, and reports latency."""
         return self.spec.kong is not None and self.spec.kong.http_log is not None
-
-    @property
-    def share_bp_min(self) -> int:
-        """What the settings make the smallest share, in basis points; the adapter's own limit holds besides."""
-        haproxy = self.spec.haproxy
-        return WEIGHTS_SHARE_BP_MIN if haproxy is not None and haproxy.divide_by == "weights" else 1
 
     @property
     def reports_latency(self) -> bool:

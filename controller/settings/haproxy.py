@@ -13,9 +13,6 @@ from controller.settings.quantity import duration
 from controller.settings.shape import Shape
 
 AGENT = "{agent}"
-
-WEIGHTS_SHARE_BP_MIN = 39
-"""The least that weights can give, with one server on each track: 1 of 257."""
 _SOCKET = re.compile(r"unix:[^\s;]{1,107}|(?:\[[0-9a-fA-F:]+\]|[^\s:;\[\]]{1,253}):([0-9]{1,5})")
 
 
@@ -51,7 +48,8 @@ class HaproxySettings(Shape):
     confirmed only when all of them have been read back. A TCP socket has no authentication: keep it on loopback."""
     divide_by: Literal["map", "weights"] = "map"
     """`map` divides between two backends by an entry of a map: exact to 0.01 %, one command per change. `weights`
-    divides among the servers of one backend, for sessions kept by a cookie or a stick table; the least is 0.39 %."""
+    divides among the servers of one backend, for sessions kept by a cookie or a stick table; the least is 0.39 % with
+    one server on each track, and more with more of the candidate's."""
     map: InCommand = "/etc/haproxy/turnout.map"
     """The map's file, exactly as HAProxy's configuration names it. Turnout sets an agent's share there, in basis
     points, under the agent's name. Only for `map`."""

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.haproxy.shares import WEIGHT_MAX, Weights, weights
+from adapters.haproxy.shares import WEIGHT_MAX, Weights, share_given, weights
 
 SERVERS = st.integers(1, 16)
 
@@ -20,6 +20,12 @@ def test_the_candidate_never_gets_more_than_was_consented_to(bp, stable, candida
         return
     assert all(1 <= weight <= WEIGHT_MAX for weight in given_weights), "a track was left without anybody, or refused"
     assert share(given_weights, stable, candidate) <= bp + 1e-9
+
+
+@given(st.integers(0, 10_000), SERVERS, SERVERS)
+def test_people_are_told_of_the_share_that_is_given(bp, stable, candidate):
+    found = weights(bp, stable, candidate)
+    assert share_given(bp, stable, candidate) == (share(found, stable, candidate) if found else 0)
 
 
 @given(st.sampled_from([100, 500, 1_000, 2_500, 5_000, 9_000]))

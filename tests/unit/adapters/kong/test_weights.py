@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.kong.weights import SUM_MAX, NotPossibleError, Wanted, changes, target_name, wanted_of
+from adapters.kong.weights import SUM_MAX, NotPossibleError, Wanted, changes, share_given, target_name, wanted_of
 from adapters.port import Assignment, Route, Split, Version
 
 STABLE = Version("1", ("10.0.0.1:80", "10.0.0.2:80"))
@@ -29,6 +29,7 @@ def test_a_share_is_never_more_than_was_agreed_to_and_exact_to_a_tenth_of_a_perc
     assert sum(wanted.all.values()) <= SUM_MAX, "every worker would build a longer wheel at each change"
     if bp % 10 == 0:
         assert got == pytest.approx(bp / 10_000, abs=1e-12)
+    assert got == pytest.approx(share_given(bp, stables, candidates) / 10_000, abs=1e-12), "people are told of another"
 
 
 def test_shares_that_a_short_wheel_says_exactly_are_exact():
@@ -53,6 +54,10 @@ def test_instances_of_one_version_share_evenly():
 def test_what_weights_cannot_do_is_refused(asked, words):
     with pytest.raises(NotPossibleError, match=words):
         wanted_of(asked)
+
+
+def test_people_are_told_of_what_is_refused():
+    assert (share_given(9, 1, 1), share_given(10, 1, 1)) == (0, 10)
 
 
 def test_a_way_back_is_always_possible():

@@ -1,10 +1,9 @@
 import pytest
 from pydantic import ValidationError
 
-from adapters.haproxy import gateway
 from controller.roster import gateway_profile
 from controller.settings.gateway import GatewaySettings
-from controller.settings.haproxy import WEIGHTS_SHARE_BP_MIN, HaproxySettings
+from controller.settings.haproxy import HaproxySettings
 
 SOCKETS = ("unix:/run/haproxy/admin.sock",)
 
@@ -69,10 +68,6 @@ def test_a_socket_is_a_path_or_an_address(socket):
 def test_what_cannot_be_meant_is_refused(fields, words):
     with pytest.raises(ValidationError, match=words):
         haproxy(**fields)
-
-
-def test_settings_and_adapter_agree_on_the_least_that_weights_give():
-    assert WEIGHTS_SHARE_BP_MIN == gateway.WEIGHTS_SHARE_BP_MIN
 
 
 def test_latency_is_reported_where_the_log_comes():
