@@ -91,6 +91,7 @@ class Line:
             except MalformedRequestError as error:
                 self.fault = error
                 break
+            del data  # a load report has 61 KB, and the next one may be a second away
             if is_due:
                 self.wake()
         self.end()

@@ -148,3 +148,19 @@ async def test_a_wave_that_comes_while_another_one_rolls_wakes_everybody_again()
     for _ in range(6):
         await asyncio.sleep(0)
     assert all(sleeper.woken == (2 if sleeper in early else 1) for sleeper in sleepers), "somebody slept through a push"
+
+
+async def test_a_thousand_silent_nodes_do_not_keep_their_last_reports_in_memory(line, transport, desk):
+    freed = asyncio.Event()
+
+    class Report(bytes):
+        __slots__ = ()
+
+        def __del__(self):
+            freed.set()
+
+    transport.said.put_nowait(Report(b"sixty kilobytes"))
+    await desk.received.wait()
+    desk.heard.clear()
+    async with asyncio.timeout(1):
+        await freed.wait()
