@@ -78,5 +78,7 @@ class BareServer:
                 self.answered.set()
 
     async def _reports(self, _requests: Any, context: Any) -> None:
+        await context.read()
+        await context.write(b"")
         while await context.read() is not EOF:
             self.reports += 1

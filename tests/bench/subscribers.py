@@ -1,7 +1,8 @@
 """Many subscribers in a process of their own: ``python -m tests.bench.subscribers ads|reports PORT STREAMS``.
 
 ``ads`` opens all streams at once, prints how long it took until each had its first response, and ACKs whatever comes.
-``reports`` sends one load report per stream and second for some seconds, prints how many, and ends.
+``reports`` introduces a node on each stream, and prints that all were answered. At each line ``report SECONDS`` it
+sends one load report per stream and second for so long, and prints how many.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Awaitable, Callable
 
 import grpc
 import grpc.aio
 import uvloop
 
-from tests.bench.wire import acknowledge, load_report, subscribe
+from tests.bench.program import commands
+from tests.bench.wire import acknowledge, introduction, load_report, subscribe
+
+Reporting = Callable[[float, int], Awaitable[int]]
+"""Reports once a second from a moment on, so many seconds long; how many reports that were."""
 
 EOF = grpc.aio.EOF  # type: ignore[attr-defined]  # grpc-stubs leaves it out
 STREAMS_PER_CHANNEL = 50
-REPORT_SECONDS = 5
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
 LRS = "/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats"
 
@@ -57,35 +62,47 @@ class Subscribers:
                 if not self.waiting:
                     self.all_served.set()
 
-    async def report(self, number: int, began_s: float) -> int:
-        """One LRS stream that reports every second, spread over the second."""
+    async def introduce(self, number: int) -> Reporting:
+        """One LRS stream, up to the answer that says how often to report."""
         call = self.channels[number % len(self.channels)].stream_stream(LRS)()
+        await call.write(introduction(f"node-{number}"))
+        await call.read()
         message = load_report(f"node-{number}", requests=100)
-        for second in range(REPORT_SECONDS):
-            due_s = began_s + second + number / self.streams
-            await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
-            await call.write(message)
-        await call.done_writing()
-        return REPORT_SECONDS
+
+        async def report(began_s: float, seconds: int) -> int:
+            for second in range(seconds):
+                due_s = began_s + second + number / self.streams
+                await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
+                await call.write(message)
+            return seconds
+
+        return report
+
+
+async def report(subscribers: Subscribers) -> None:
+    """Have all of them report, over the second, once they are told to."""
+    told = await commands()
+    reporting = await asyncio.gather(*(subscribers.introduce(number) for number in range(subscribers.streams)))
+    print(json.dumps({"streams": len(reporting)}), flush=True)
+    while command := (await told.readline()).decode().strip():
+        began_s, seconds = time.perf_counter(), int(command.removeprefix("report "))
+        sent = await asyncio.gather(*(each(began_s, seconds) for each in reporting))
+        print(json.dumps({"sent": sum(sent), "wall_s": time.perf_counter() - began_s}), flush=True)
 
 
 async def main(mode: str, port: int, streams: int) -> None:
     """Run until standard input ends, or all is reported."""
     subscribers = Subscribers(port, streams)
     await subscribers.connect()
-    began_s = time.perf_counter()
     if mode == "reports":
-        sent = await asyncio.gather(*(subscribers.report(number, began_s) for number in range(streams)))
-        print(json.dumps({"sent": sum(sent), "wall_s": time.perf_counter() - began_s}), flush=True)
+        await report(subscribers)
         return
+    began_s = time.perf_counter()
     async with asyncio.TaskGroup() as tasks:
         following = [tasks.create_task(subscribers.follow(number)) for number in range(streams)]
         await subscribers.all_served.wait()
         print(json.dumps({"storm_s": time.perf_counter() - began_s}), flush=True)
-        reader = asyncio.StreamReader()
-        loop = asyncio.get_running_loop()
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        await reader.read()
+        await (await commands()).read()
         for task in following:
             task.cancel()
 

@@ -7,7 +7,7 @@ from xds.snapshot import ResourceType
 
 GROUP = "bench"
 NODE_BYTES = 61_000
-"""What a real Envoy repeats in each of its load reports (shared/facts/envoy.md)."""
+"""What an Envoy repeats in each of its load reports, the second and later ones of a stream too (docs/benchmarks.md)."""
 
 
 def subscribe(node_id: str) -> bytes:
@@ -29,14 +29,20 @@ def acknowledge(response: bytes) -> bytes:
     return data
 
 
+def introduction(node_id: str) -> bytes:
+    """The first request of a stream of load reports: a node that says as much about itself as a real Envoy."""
+    return _node(1, node_id, padding_bytes=NODE_BYTES)
+
+
 def load_report(node_id: str, *, requests: int) -> bytes:
-    """A load report of a node that says as much about itself as a real Envoy."""
+    """A load report: the same node again, and what it did for both versions of an agent."""
     report = wire.LoadStatsRequest()
-    stats = report.cluster_stats.add(cluster_name="agent-0/stable")
-    stats.load_report_interval.FromMilliseconds(1000)
-    locality = stats.upstream_locality_stats.add(total_successful_requests=requests, total_requests_in_progress=3)
-    locality.locality.sub_zone = "1.0.0"
-    return _node(1, node_id, padding_bytes=NODE_BYTES) + report.SerializeToString()
+    for track, version in (("stable", "1.0.0"), ("candidate", "1.1.0")):
+        stats = report.cluster_stats.add(cluster_name=f"agent-0/{track}")
+        stats.load_report_interval.FromMilliseconds(1000)
+        locality = stats.upstream_locality_stats.add(total_successful_requests=requests, total_requests_in_progress=3)
+        locality.locality.sub_zone = version
+    return introduction(node_id) + report.SerializeToString()
 
 
 def _node(number: int, node_id: str, *, padding_bytes: int = 0) -> bytes:

@@ -5,6 +5,8 @@ A stage is ``tests/contract/stages/<kind>.py``; its ``STAGE`` makes one, without
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +21,15 @@ class Ports:
     traffic: int
     control: int
     spare: int
+
+
+def free_ports() -> Ports:
+    """Such ports, free at this moment."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(3)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return Ports(*(probe.getsockname()[1] for probe in probes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import importlib
 import itertools
-import socket
 import time
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from tests.contract.play import (
     until,
     until_served,
 )
-from tests.contract.stage import Ports, Stage
+from tests.contract.stage import Stage, free_ports
 from tests.contract.traffic import CONNECTIONS, Load, Stream, acting, flood
 
 STAGES = sorted(path.stem for path in (Path(__file__).parent / "stages").glob("[a-z]*.py"))
@@ -68,14 +67,6 @@ async def stage(request, tmp_path, play):
         yield chosen
     finally:
         await chosen.close()
-
-
-def free_ports() -> Ports:
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(3)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return Ports(*(probe.getsockname()[1] for probe in probes))
 
 
 # --- set and confirm --------------------------------------------------------------------------------------------------
