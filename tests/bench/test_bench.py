@@ -19,6 +19,10 @@ from tests.bench.__main__ import (
 )
 from tests.bench.line import MARGIN, Line, bounded, compared
 from tests.bench.wire import NODE_BYTES, introduction, load_report
+from tests.contract.play import Play, until, until_served
+from tests.contract.stage import free_ports
+from tests.contract.stages.envoy import STAGE
+from tests.contract.traffic import acting
 from xds.load_reports import LoadReportStream
 
 STREAMS = 3
@@ -130,3 +134,25 @@ def test_a_part_is_run_alone(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["make bench", "--only", "decisions"])
     assert main() == 0
     assert "1 of 1: decisions" in capsys.readouterr().out
+
+
+async def test_an_envoy_repeats_its_node_in_every_report(tmp_path, monkeypatch):
+    lengths, receive = [], LoadReportStream.receive
+
+    def listening(stream, data):
+        lengths.append(len(data))
+        return receive(stream, data)
+
+    async def has_reported():
+        return len(lengths) > 2
+
+    monkeypatch.setattr(LoadReportStream, "receive", listening)
+    stage = STAGE()
+    async with acting("1.0.0") as old:
+        try:
+            await stage.open(tmp_path, free_ports(), Play(old, old, old).at(0))
+            await until_served(stage.url)
+            await until(has_reported, "Envoy reports its load")
+        finally:
+            await stage.close()
+    assert min(lengths) > 0.9 * NODE_BYTES, "the benchmark's reports are longer than an Envoy's"
