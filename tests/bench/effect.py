@@ -16,8 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from adapters.port import WHOLE_BP
 from controller.demo.gateway import envoy_program, haproxy_program, nginx_program, traefik_program
 from controller.errors import NotFoundError
@@ -80,18 +78,21 @@ async def _haproxy_by_hand(stage: Any, play: Play) -> AsyncIterator[Commander]:
 
 @asynccontextmanager
 async def _openresty_by_hand(stage: Any, play: Play) -> AsyncIterator[Commander]:
-    """PATCH of the share, over a connection that is there already."""
-    async with aiohttp.ClientSession(headers={"authorization": f"Bearer {TOKEN}"}) as session:
+    """PATCH of the share, over the adapter's own connection: another one might end at another worker.
 
-        async def ready(bp: int) -> Command:
-            async def patch() -> None:
-                url = f"{stage.control}/agents/{AGENT}?candidate_bp={bp}&by=hand"
-                async with session.patch(url) as answer:
-                    assert answer.status == 200, await answer.text()
+    It matters: the worker that takes a command writes the state file, and lets its clients wait for the disk.
+    """
+    session, headers = stage.adapter._control._connected(), {"authorization": f"Bearer {TOKEN}"}
 
-            return patch
+    async def ready(bp: int) -> Command:
+        async def patch() -> None:
+            url = f"{stage.control}/agents/{AGENT}?candidate_bp={bp}&by=hand"
+            async with session.patch(url, headers=headers) as answer:
+                assert answer.status == 200, await answer.text()
 
-        yield ready
+        return patch
+
+    yield ready
 
 
 @asynccontextmanager

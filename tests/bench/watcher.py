@@ -21,12 +21,12 @@ from tests.contract.traffic import Connection, acting
 async def main(names: Sequence[str]) -> None:
     """Watch until standard input ends."""
     reader = await commands()
-    async with AsyncExitStack() as running:
+    async with AsyncExitStack() as running, asyncio.TaskGroup() as tasks:
         agents = [await running.enter_async_context(acting(name)) for name in names]
         print(json.dumps({agent.name: agent.endpoints for agent in agents}), flush=True)
         connection = Connection((await reader.readline()).decode().strip())
         running.push_async_callback(connection.close)
-        seen, end = "", asyncio.create_task(reader.read())
+        seen, end = "", tasks.create_task(reader.read())
         while not end.done():
             [answer] = await connection.ask()
             at_s = time.monotonic()
