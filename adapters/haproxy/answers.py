@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 _ANSWERED = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
 _UNANSWERED = ("econ", "eresp")
+_COLUMNS = ("pxname", "svname", "sid", "addr", "uweight", "status", "scur", *_ANSWERED, *_UNANSWERED)
 _SESSION = re.compile(r"^(0x[0-9a-f]+): .* be=(\S+) srv=(\S+) ", re.MULTILINE)
 _WORKER = re.compile(r"^(\d+)\s+worker\s", re.MULTILINE)
 
@@ -61,8 +62,11 @@ def servers(answer: str) -> tuple[Server, ...]:
     if not answer.startswith("# pxname,"):
         raise ValueError(f"not a table of servers: {answer[:80]!r}")
     try:
-        return tuple(_server(row) for row in csv.DictReader(answer.removeprefix("# ").splitlines()))
-    except csv.Error as error:
+        header, *rows = csv.reader(answer.removeprefix("# ").splitlines())
+        places = [header.index(column) for column in _COLUMNS if column in header]  # of ninety
+        names = [header[place] for place in places]
+        return tuple(_server(dict(zip(names, map(row.__getitem__, places), strict=True))) for row in rows if row)
+    except (csv.Error, IndexError) as error:
         raise ValueError(f"not a table of servers: {error}") from error
 
 

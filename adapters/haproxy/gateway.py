@@ -30,7 +30,7 @@ from .answers import Life
 from .disk import Files
 from .latency import Latencies, line_in
 from .log_socket import LogSocket
-from .plan import Layout, Plan, Target, plan, retreat, target
+from .plan import Layout, Plan, Target, plan, target
 from .process import HaproxyProcess, Sight
 from .runtime import try_all
 from .shares import share_given
@@ -208,12 +208,16 @@ class HaproxyGateway:
                 found[process.socket] = replace(answer, detail=detail)
 
     async def _bring_to(self, process: HaproxyProcess, agent: _Agent, names: asyncio.Task[None]) -> _Answer:
-        """Do what is left to do at one process, until nothing is. The way back begins before names are looked up."""
+        """Do what is left to do at one process, until nothing is. The way back begins before anything is looked up."""
         wanted, layout = agent.wanted, self._options.layout
         await process.check_level()
-        if wanted.split == ALL_STABLE and not names.done():
-            await self._carry_out(process, retreat(wanted.agent, (await self._see(process, agent)).seen, layout))
-            await self._files.keep(process)
+        if wanted.split == ALL_STABLE and layout.map is not None:
+            try:
+                await process.withdraw(wanted.agent)
+            finally:
+                self._files.changed()
+            if not names.done():
+                await self._files.keep(process)
         await names
         aim = target(wanted, layout, self._book.known)
         sight = await self._see(process, agent)

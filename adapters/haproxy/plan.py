@@ -149,18 +149,6 @@ def plan(wanted: Target, seen: Seen, layout: Layout) -> Plan:
     return Plan(draft.commands, tuple(draft.evicted), problem)
 
 
-def retreat(agent: str, seen: Seen, layout: Layout) -> Plan:
-    """What brings an agent back while nobody knows its versions' addresses: no share, where a map gives it.
-
-    Everything goes to the stable track's backend, whoever serves there. Where weights divide, nothing can be done yet:
-    servers are told apart by their addresses.
-    """
-    draft = _Draft(seen, set())
-    if layout.map is not None:
-        draft.guide(layout.map, agent, 0)
-    return Plan(draft.commands)
-
-
 def _way_back(wanted: Target, problem: str) -> Target:
     """Where the candidate has no server: all to stable."""
     return Target(tuple(replace(place, weight=WEIGHT_MAX) for place in wanted.places if place.is_stable), None, problem)

@@ -58,12 +58,13 @@ class HaproxyProcess:
 
     async def see(self, agent: str) -> Sight:
         """Look at an agent's servers and share. No old worker is asked: nothing new goes there. Raises GatewayError."""
-        present = await self.info()
-        servers: list[answers.Server] = []
-        for backend in self._layout.backends(agent):
-            servers += self._read(answers.servers, await self._runtime.ask(_stat(backend)))
-        entries = answers.entries(await self.show_map()) if self._layout.map else {}
-        return Sight(Seen(tuple(servers), entries), Sighting(self.socket, present.life, servers))
+        stats = [_stat(backend) for backend in self._layout.backends(agent)]
+        maps = [self._show_map] if self._layout.map else []
+        info, *rest = await self._runtime.look("show info", *stats, *maps)
+        servers = [server for answer in rest[: len(stats)] for server in self._read(answers.servers, answer)]
+        entries = answers.entries(rest[-1]) if maps else {}
+        life = self._read(answers.info, info).life
+        return Sight(Seen(tuple(servers), entries), Sighting(self.socket, life, servers))
 
     async def see_old(self, agent: str) -> list[Sighting] | None:
         """Workers that a reload replaced, and that still finish what they have; None where there is no master to ask.
@@ -98,6 +99,14 @@ class HaproxyProcess:
                 words = f"{self.socket}: Permission denied: the socket has level {level!r}, and needs level admin"
                 raise GatewayError(self.gateway, "denied", words, retryable=False)
             self._is_admin = True
+
+    async def withdraw(self, agent: str) -> None:
+        """Give the candidate nothing, where a map divides: everything goes to stable's backend, whoever serves there.
+
+        That takes no look at what stands. Without an entry it has nothing. Raises GatewayError.
+        """
+        assert self._layout.map is not None, "where weights divide, servers are known by their addresses only"
+        await self._runtime.order(f"set map {self._layout.map} {agent} 0", "entry not found")
 
     async def carry_out(self, todo: Plan) -> None:
         """Send the commands one after the other. Raises GatewayError at the first that fails."""
@@ -142,7 +151,11 @@ class HaproxyProcess:
 
     async def show_map(self) -> str:
         """The map that divides."""
-        return await self._runtime.ask(f"show map {self._layout.map}")
+        return await self._runtime.ask(self._show_map)
+
+    @property
+    def _show_map(self) -> str:
+        return f"show map {self._layout.map}"
 
     async def show_state(self) -> str:
         """All servers' addresses, weights and states, as a reload can load them."""

@@ -39,9 +39,24 @@ class Runtime:
 
     async def ask(self, command: str) -> str:
         """Send one command; the answer without its blank edges. Raises GatewayError for errors of any kind."""
+        return self._checked(command, (await self._answer(command)).strip())
+
+    async def look(self, *commands: str) -> list[str]:
+        """Send commands that change nothing, on one connection, which takes as long as one of them; their answers.
+
+        Raises GatewayError, of the first of them that fails.
+        """
+        found = _apart(await self._answer(";".join(commands)))
+        answers = [self._checked(command, answer) for command, answer in zip(commands, found, strict=False)]
+        if len(answers) < len(commands):
+            words = f"{len(answers)} answers to {len(commands)} commands"
+            raise self._error("unreachable", words, retryable=True)
+        return answers
+
+    async def _answer(self, line: str) -> str:
         try:
             async with asyncio.timeout(self.timeout_s):
-                answer = await self._exchange(command)
+                return await self._exchange(line)
         except TimeoutError as error:
             raise self._error("unreachable", f"no answer within {self.timeout_s:g} s", retryable=True) from error
         except FileNotFoundError as error:
@@ -52,6 +67,8 @@ class Runtime:
             raise self._error("denied", "this user may not open the socket", retryable=False) from error
         except OSError as error:
             raise self._error("unreachable", str(error), retryable=True) from error
+
+    def _checked(self, command: str, answer: str) -> str:
         if not answer:
             return ""
         for code, beginnings in (("not-found", _NOT_FOUND), ("denied", _DENIED), ("invalid", _INVALID)):
@@ -81,7 +98,7 @@ class Runtime:
                     raise self._error("invalid", f"{command!r}: the answer is endless", retryable=False)
             if not whole:
                 raise ConnectionResetError("the connection was closed without an answer")
-            return whole.decode(errors="replace").strip()
+            return whole.decode(errors="replace")
         finally:
             writer.close()
             with contextlib.suppress(OSError):
@@ -95,6 +112,19 @@ class Runtime:
 
     def _error(self, code: str, message: str, *, retryable: bool) -> GatewayError:
         return GatewayError(self.gateway, code, f"{self.address}: {message}", retryable=retryable)
+
+
+def _apart(text: str) -> list[str]:
+    """The answers to several commands: each ends with a blank line, an empty one too, and has none within."""
+    answers: list[str] = []
+    lines: list[str] = []
+    for line in text.split("\n")[:-1]:
+        if line.strip():
+            lines.append(line)
+        else:
+            answers.append("\n".join(lines).strip())
+            lines = []
+    return answers
 
 
 async def try_all(gateway: str, attempts: Iterable[Awaitable[None]]) -> None:

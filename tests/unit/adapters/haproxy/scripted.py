@@ -47,17 +47,18 @@ class Scripted:
         return [command for command in self.heard if not command.startswith("show ")]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        command = (await reader.readline()).decode().strip()
-        self.heard.append(command)
-        answer = self.answers.get(command, "unscripted")
-        if callable(answer):
-            answer = await answer()
-        if answer == "unscripted":
-            answer = self._answer(command)
+        for command in (await reader.readline()).decode().strip().split(";"):
+            self.heard.append(command)
+            answer = self.answers.get(command, "unscripted")
+            if callable(answer):
+                answer = await answer()
+            if answer == "unscripted":
+                answer = self._answer(command)
+            if answer is None:
+                break
+            writer.write(answer.encode() + b"\n")
         with contextlib.suppress(ConnectionError):
-            if answer is not None:
-                writer.write(answer.encode() + b"\n")
-                await writer.drain()
+            await writer.drain()
             writer.close()
             await writer.wait_closed()
 
@@ -71,6 +72,8 @@ class Scripted:
                 return stat(backend, **self.backends[backend]) if backend in self.backends else "No such proxy.\n"
             case ["show", "map", _]:
                 return "".join(f"0x{key} {key} {value}\n" for key, value in self.entries.items())
+            case ["set", "map", _, key, _] if key not in self.entries:
+                return "entry not found.\n"
             case ["set" | "add", "map", _, key, value]:
                 self.entries[key] = value
                 return ""

@@ -319,6 +319,18 @@ async def test_a_way_back_waits_for_no_master_and_for_no_look_at_old_workers(tmp
             forever.set()
 
 
+async def test_the_way_back_looks_at_nothing_before_it_begins(one):
+    edge, forever = gateway(one), asyncio.Event()
+    await edge.start([])
+    assert await applied(edge, 5_000) is Applied.CONFIRMED
+    one.answers["show info"] = forever.wait
+    one.heard.clear()
+    assert await applied(edge, 0) is Applied.UNREACHABLE, "it was confirmed, and nobody has looked"
+    assert one.heard[0] == "set map /m bot 0"
+    assert one.entries["bot"] == "0", "a rollback waited for what it does not need"
+    forever.set()
+
+
 async def test_an_interrupted_change_leaves_the_door_open(one):
     entered, forever = asyncio.Event(), asyncio.Event()
 

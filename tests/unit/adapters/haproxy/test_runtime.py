@@ -88,3 +88,16 @@ async def test_it_speaks_tcp_and_half_closes_where_a_master_wants_it():
         port = server.sockets[0].getsockname()[1]
         assert await Runtime("edge", f"127.0.0.1:{port}", half_close=True).ask("show proc") == "done"
     assert ended.is_set()
+
+
+async def test_several_looks_share_a_connection_and_keep_their_answers_apart(tmp_path):
+    answers = {"show a": "one\ntwo\n", "show b": "", "show c": "three\n", "show d": "No such proxy.\n"}
+    async with scripted(tmp_path, answers=answers) as haproxy:
+        runtime = Runtime("edge", haproxy.address)
+        assert await runtime.look("show a", "show b", "show c") == ["one\ntwo", "", "three"]
+        with pytest.raises(GatewayError, match="'show d': No such proxy"):
+            await runtime.look("show a", "show d", "show c")
+        haproxy.answers["show b"] = None
+        with pytest.raises(GatewayError, match="1 answers to 3 commands") as raised:
+            await runtime.look("show a", "show b", "show c")
+        assert raised.value.code == "unreachable", "half of an answer would be taken for what stands"
