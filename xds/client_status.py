@@ -9,17 +9,27 @@ from google.protobuf.message import DecodeError
 
 from xds import wire_pb2 as wire
 from xds.acks import Ledger
-from xds.errors import MalformedRequestError
+from xds.errors import AnswerTooLargeError, MalformedRequestError
 from xds.stream import AdsStream
 
 
-def client_status(data: bytes, streams: Iterable[AdsStream]) -> bytes:
-    """Answer a client status request with every stream that it matches. Raises MalformedRequestError."""
+def client_status(data: bytes, streams: Iterable[AdsStream], bytes_max: int) -> bytes:
+    """Answer a client status request with every stream that it matches.
+
+    What streams in the same state have in common is encoded once, and nothing is once the answer is too large: whoever
+    asks holds up everybody who waits for a push.
+
+    Raises:
+        MalformedRequestError: the bytes are not a request.
+        AnswerTooLargeError: the answer would have more than `bytes_max`.
+    """
     try:
         request = wire.ClientStatusRequest.FromString(data)
     except DecodeError as error:
         raise MalformedRequestError(f"{len(data)} bytes are not a client status request.") from error
     response = wire.ClientStatusResponse()
+    told: dict[tuple[object, ...], bytes] = {}
+    size_bytes = 0
     for stream in streams:
         if stream.node is None or not _matches(request, stream.node.id):
             continue
@@ -27,8 +37,25 @@ def client_status(data: bytes, streams: Iterable[AdsStream]) -> bytes:
         config.node.id = stream.node.id
         config.node.cluster = stream.node.cluster
         for ledger in stream.ledgers():
-            config.generic_xds_configs.extend(_resources(ledger, contents=not request.exclude_resource_contents))
+            # Streams in the same state share what they hold (`cache.Group`): an identity is a state.
+            state = (ledger.type, *map(id, (ledger.subscription, ledger.held, ledger.accepted, ledger.refusal)))
+            if state not in told:
+                told[state] = _encoded(ledger, contents=not request.exclude_resource_contents)
+            size_bytes += len(told[state])
+            if size_bytes > bytes_max:
+                raise AnswerTooLargeError(
+                    f"The status of these nodes has more than {bytes_max} bytes. "
+                    "Ask for one of them by node_matchers, or set exclude_resource_contents."
+                )
+            config.MergeFromString(told[state])
     encoded: bytes = response.SerializeToString()
+    return encoded
+
+
+def _encoded(ledger: Ledger, *, contents: bool) -> bytes:
+    """What a stream in this state adds to its client's part of the answer."""
+    part = wire.ClientConfig(generic_xds_configs=_resources(ledger, contents=contents))
+    encoded: bytes = part.SerializeToString()
     return encoded
 
 

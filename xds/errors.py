@@ -42,3 +42,10 @@ class MalformedRequestError(XdsError):
 
     code = "xds-malformed-request"
     http_status = 400
+
+
+class AnswerTooLargeError(XdsError):
+    """Somebody asked for more than one answer may hold: nothing is sent, and it says how to ask for less."""
+
+    code = "xds-answer-too-large"
+    http_status = 413

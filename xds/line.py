@@ -7,7 +7,7 @@ there is nothing to write.
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from xds.errors import MalformedRequestError
+from xds.errors import XdsError
 from xds.rate import TokenBucket
 
 WOKEN_AT_ONCE = 64
@@ -38,7 +38,7 @@ class Line:
         bucket: TokenBucket,
         now_s: Callable[[], float],
     ) -> None:
-        self.fault: MalformedRequestError | None = None
+        self.fault: XdsError | None = None
         self._read = read
         self._write = write
         self._last = last
@@ -61,8 +61,8 @@ class Line:
         """Carry until the subscriber closes, sends garbage, or `end` is called.
 
         Args:
-            receive: takes a request and the time, and says whether there may be something to send now. Raises
-                MalformedRequestError.
+            receive: takes a request and the time, and says whether there may be something to send now. Raises XdsError
+                when the subscriber is not to be listened to any longer.
             pull: returns what is to be sent next; None when there is nothing until something happens.
         """
         loop = asyncio.get_running_loop()
@@ -78,17 +78,21 @@ class Line:
                     await self._sleeping
             reader.cancel()
 
+    async def turn(self) -> float:
+        """Wait until one more request may be taken; the time then."""
+        now_s = self._now_s()
+        wait_s = self._bucket.take(now_s)
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        return now_s + wait_s
+
     async def _take_in(self, receive: Callable[[bytes, float], bool]) -> None:
         while (data := await self._read()) is not self._last:
             assert isinstance(data, bytes), "without serializers, messages are bytes"
-            now_s = self._now_s()
-            wait_s = self._bucket.take(now_s)
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
-                now_s += wait_s
+            now_s = await self.turn()
             try:
                 is_due = receive(data, now_s)
-            except MalformedRequestError as error:
+            except XdsError as error:
                 self.fault = error
                 break
             del data  # a load report has 61 KB, and the next one may be a second away

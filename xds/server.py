@@ -8,9 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import grpc
 import grpc.aio
@@ -21,7 +19,8 @@ from xds.cache import Cache, Group
 from xds.client_status import client_status
 from xds.counters import Counters
 from xds.envelope import Node
-from xds.errors import ListenError, MalformedRequestError
+from xds.errors import AnswerTooLargeError, ListenError, XdsError
+from xds.limits import Limits
 from xds.line import Line, Wave
 from xds.load_reports import LoadReport, LoadReportStream
 from xds.rate import TokenBucket
@@ -34,35 +33,11 @@ logger = logging.getLogger(__name__)
 WARNED_MAX = 1_024
 LOAD_REPORT_INTERVAL_S = 1.0
 
+LOAD_REPORTS, ACCESS_LOG, CLIENT_STATUS = "load report stream", "access log stream", "client status"
+"""What the log calls streams that are not discovery's."""
+
 Context = grpc.aio.ServicerContext[bytes, bytes]
 EOF = getattr(grpc.aio, "EOF")  # noqa: B009 -- grpc-stubs leaves it out
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What subscribers may ask of the server.
-
-    Attributes:
-        streams_max: open at once, of all services together; one more is refused with RESOURCE_EXHAUSTED.
-        access_log_streams_max: with so many open, no further access log is let in. Each worker of an Envoy opens one;
-            they leave room for the rest.
-        request_bytes_max: of one message. A request names each endpoint set that is asked for.
-        requests_per_s: of one stream in the long run; faster ones are read later, nothing is lost.
-        requests_burst: of one stream at once: an Envoy that starts asks for everything.
-        rejoin_grace_s: how long a node that has left is still waited for. Envoy comes back after 14 s at most, unless
-            its bootstrap says otherwise.
-        stop_grace_s: how long streams may take to end when the server stops.
-        keepalive_s: how often a silent connection is probed. One that does not answer for as long is closed.
-    """
-
-    streams_max: int = 10_000
-    access_log_streams_max: int = 5_000
-    request_bytes_max: int = 8 * 1024 * 1024
-    requests_per_s: float = 500.0
-    requests_burst: int = 2_000
-    rejoin_grace_s: float = 15.0
-    stop_grace_s: float = 1.0
-    keepalive_s: float = 20.0
 
 
 class XdsServer:
@@ -112,10 +87,11 @@ class XdsServer:
         self._streams: set[AdsStream] = set()
         self._warned: set[Node] = set()
         self._load_report_intervals_s: dict[str, float] = {}
+        self._status_turns = TokenBucket(self._limits.status_per_s, self._limits.status_burst, now_s())
 
     async def start(self) -> None:
         """Listen and serve. Raises ListenError when the address cannot be had."""
-        server = grpc.aio.server(options=_options(self._limits))
+        server = grpc.aio.server(options=self._limits.channel_options())
         server.add_generic_rpc_handlers(self._handlers())
         try:
             if self._credentials is None:
@@ -209,14 +185,14 @@ class XdsServer:
         stream = AdsStream(mode, self.cache, self._roster, self._meter)
         joined: list[Group] = []
 
-        async with self._admitted(context) as line:
+        async with self._admitted(context, lambda: stream.node) as line:
 
             def receive(data: bytes, now_s: float) -> bool:
                 refusal = stream.receive(data, now_s)
                 if stream.group is not None and not joined:
                     joined.append(stream.group)
                     self._watch(stream.group, line)
-                    self._opened(stream, mode)
+                    self._opened(stream, mode, context)
                 if refusal is not None:
                     _log_refusal(refusal)
                 return not stream.rests()
@@ -229,8 +205,6 @@ class XdsServer:
                 stream.close(self._now_s())
                 for group in joined:
                     self._leave(group, line)
-                if stream.node is not None:
-                    logger.info("stream closed node=%r cluster=%r", stream.node.id, stream.node.cluster)
 
     def _watch(self, group: Group, line: Line) -> None:
         wave = self._waves.setdefault(group.name, Wave())
@@ -245,20 +219,19 @@ class XdsServer:
             group.watchers.discard(wave.wake)
             self.cache.release(group)
 
-    def _opened(self, stream: AdsStream, mode: Mode) -> None:
+    def _opened(self, stream: AdsStream, mode: Mode, context: Context) -> None:
         node, group = stream.node, stream.group
         assert node is not None, "a stream that has joined has a node"
         assert group is not None, "a stream that has joined has a group"
-        logger.info("stream opened node=%r cluster=%r mode=%s", node.id, node.cluster, mode.value)
+        logger.info("stream opened %s mode=%s", _who(node, context), mode.value)
         if group.snapshot is None and node not in self._warned:
             if len(self._warned) >= WARNED_MAX:
                 self._warned.clear()
             self._warned.add(node)
             logger.warning(
-                "node=%r cluster=%r belongs to no gateway that is served: it is held. "
+                "%s belongs to no gateway that is served: it is held. "
                 "Set its node.cluster to the name of a gateway, or declare that gateway",
-                node.id,
-                node.cluster,
+                _who(node, context),
             )
 
     async def _stream_load_stats(self, _requests: AsyncIterator[bytes], context: Context) -> None:
@@ -268,6 +241,8 @@ class XdsServer:
             del now_s
             introduces = stream.node is None
             report = stream.receive(data)
+            if introduces:
+                logger.info("%s opened %s", LOAD_REPORTS, _who(stream.node, context))
             if report is not None:
                 self._on_load_report(report)
             return introduces
@@ -276,7 +251,7 @@ class XdsServer:
             group = stream.node.cluster if stream.node else ""
             return stream.pull(self._load_report_intervals_s.get(group, LOAD_REPORT_INTERVAL_S))
 
-        async with self._admitted(context) as line:
+        async with self._admitted(context, lambda: stream.node, LOAD_REPORTS) as line:
             await line.carry(receive, pull)
 
     async def _stream_access_logs(self, _requests: AsyncIterator[bytes], context: Context) -> bytes:
@@ -284,10 +259,15 @@ class XdsServer:
 
         def receive(data: bytes, now_s: float) -> bool:
             del now_s
-            self._on_access_log(stream.receive(data))
+            introduces = stream.node is None
+            access_log = stream.receive(data)
+            if introduces:
+                logger.info("%s opened %s", ACCESS_LOG, _who(stream.node, context))
+            self._on_access_log(access_log)
             return False
 
-        async with self._admitted(context, self._limits.access_log_streams_max) as line:
+        streams_max = self._limits.access_log_streams_max
+        async with self._admitted(context, lambda: stream.node, ACCESS_LOG, streams_max=streams_max) as line:
             await line.carry(receive, lambda: None)
         return b""
 
@@ -296,60 +276,75 @@ class XdsServer:
 
         def receive(data: bytes, now_s: float) -> bool:
             del now_s
-            answers[:] = [client_status(data, self._streams)]  # only the latest question needs an answer
+            answers[:] = [self._client_status(data)]  # only the latest question needs an answer
             return True
 
-        async with self._admitted(context) as line:
+        async with self._admitted(context, what=CLIENT_STATUS, turns=self._status_turns) as line:
             await line.carry(receive, lambda: answers.pop() if answers else None)
 
     async def _fetch_client_status(self, request: bytes, context: Context) -> bytes:
-        try:
-            return client_status(request, self._streams)
-        except MalformedRequestError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-            raise
+        answer = b""
+        async with self._admitted(context, what=CLIENT_STATUS, turns=self._status_turns) as line:
+            await line.turn()
+            try:
+                answer = self._client_status(request)
+            except XdsError as error:
+                line.fault = error
+        return answer
+
+    def _client_status(self, request: bytes) -> bytes:
+        return client_status(request, self._streams, self._limits.status_bytes_max)
 
     @asynccontextmanager
-    async def _admitted(self, context: Context, streams_max: int | None = None) -> AsyncIterator[Line]:
-        """Let a stream in when there is room, end it when the server stops, and say why it was ended."""
+    async def _admitted(
+        self,
+        context: Context,
+        node: Callable[[], Node | None] = lambda: None,
+        what: str = "stream",
+        *,
+        streams_max: int | None = None,
+        turns: TokenBucket | None = None,
+    ) -> AsyncIterator[Line]:
+        """Let a stream in when there is room, end it when the server stops, and say why it was ended.
+
+        Args:
+            context: of the stream.
+            node: who is at its other end, once that is known.
+            what: it is called in the log.
+            streams_max: with so many open it is not let in, if that is fewer than for others.
+            turns: how fast its requests are taken; None is as any stream's.
+        """
         await self._turn_away_when_stopping(context)
         if len(self._lines) >= min(self._limits.streams_max, streams_max or self._limits.streams_max):
-            logger.warning("stream refused: %d are open, which is the limit", len(self._lines))
+            logger.warning(
+                "%s refused %s: %d are open, which is the limit", what, _who(None, context), len(self._lines)
+            )
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Too many streams are open.")
-        bucket = TokenBucket(self._limits.requests_per_s, self._limits.requests_burst, self._now_s())
-        line = Line(context.read, context.write, EOF, bucket, self._now_s)
+        turns = turns or TokenBucket(self._limits.requests_per_s, self._limits.requests_burst, self._now_s())
+        line = Line(context.read, context.write, EOF, turns, self._now_s)
         self._lines.add(line)
         try:
             yield line
         finally:
             self._lines.discard(line)
+            if line.fault is not None:
+                logger.warning("%s closed %s: %s", what, _who(node(), context), line.fault)
+            elif node() is not None:
+                logger.info("%s closed %s", what, _who(node(), context))
         await self._turn_away_when_stopping(context)
         if line.fault is not None:
-            logger.warning("stream closed peer=%r: %s", context.peer(), line.fault)
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(line.fault))
+            is_too_large = isinstance(line.fault, AnswerTooLargeError)
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED if is_too_large else grpc.StatusCode.INVALID_ARGUMENT
+            await context.abort(code, str(line.fault))
 
     async def _turn_away_when_stopping(self, context: Context) -> None:
         if self._stopping:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "The server is stopping.")
 
 
-def _options(limits: Limits) -> list[tuple[str, Any]]:
-    keepalive_ms = round(limits.keepalive_s * 1000)
-    return [
-        # Without these two, gRPC cancels streams when a thousand nodes connect at once. Spelled with dots; with
-        # underscores they are silently ignored.
-        ("grpc.server.max_pending_requests", limits.streams_max),
-        ("grpc.server.max_pending_requests_hard_limit", 2 * limits.streams_max),
-        ("grpc.max_receive_message_length", limits.request_bytes_max),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.so_reuseport", 0),
-        ("grpc.keepalive_time_ms", keepalive_ms),
-        ("grpc.keepalive_timeout_ms", keepalive_ms),
-        ("grpc.keepalive_permit_without_calls", 1),
-        # Subscribers probe the connection once a second, to notice a dead controller; by default that is an offence.
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 100),
-        ("grpc.http2.max_ping_strikes", 0),
-    ]
+def _who(node: Node | None, context: Context) -> str:
+    """For the log: who a subscriber says it is; where that is not known, where it is."""
+    return f"node={node.id!r} cluster={node.cluster!r}" if node else f"peer={context.peer()!r}"
 
 
 def _log_refusal(refusal: Refusal) -> None:

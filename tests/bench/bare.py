@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from xds.server import Limits, _options
+from xds.limits import Limits
 
 EOF = grpc.aio.EOF  # type: ignore[attr-defined]  # grpc-stubs leaves it out
 
@@ -27,7 +27,7 @@ class BareServer:
 
     async def start(self) -> int:
         """Listen on a free port of this machine."""
-        self._server = grpc.aio.server(options=_options(Limits()))
+        self._server = grpc.aio.server(options=Limits().channel_options())
         handlers = {"StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(self._discovery)}
         reports = {"StreamLoadStats": grpc.stream_stream_rpc_method_handler(self._reports)}
         services = [

@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.envoy.xds_stage import WAIT_S, confirmed, edge, get, serving, split, track
 from xds import wire_pb2 as wire
+from xds.limits import Limits
 from xds.resources import (
     Cluster,
     ClusterEndpoints,
@@ -22,7 +23,7 @@ from xds.resources import (
     route_table,
     share_hosts,
 )
-from xds.server import Limits, XdsServer
+from xds.server import XdsServer
 
 
 @pytest.mark.parametrize("delta", [False, True])

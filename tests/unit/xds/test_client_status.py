@@ -1,9 +1,12 @@
 import pytest
 
 from tests.unit.xds.playbook import CDS, EDS, World, agent, cluster, endpoints
+from xds import client_status as client_status_module
 from xds import wire_pb2 as wire
 from xds.client_status import client_status
-from xds.errors import MalformedRequestError
+from xds.errors import AnswerTooLargeError, MalformedRequestError
+
+BYTES_MAX = 1_000_000
 
 
 @pytest.fixture
@@ -21,7 +24,7 @@ def client():
 
 
 def ask(client, **request):
-    data = client_status(wire.ClientStatusRequest(**request).SerializeToString(), [client.stream])
+    data = client_status(wire.ClientStatusRequest(**request).SerializeToString(), [client.stream], BYTES_MAX)
     return list(wire.ClientStatusResponse.FromString(data).config)
 
 
@@ -69,4 +72,36 @@ def test_a_node_is_found_by_its_id(client, matcher, matches):
 
 def test_garbage_is_malformed(client):
     with pytest.raises(MalformedRequestError):
-        client_status(b"\xff", [client.stream])
+        client_status(b"\xff", [client.stream], BYTES_MAX)
+
+
+def fleet(count):
+    world = World()
+    names = [f"agent-{number}" for number in range(20)]
+    world.serve(*(resource for name in names for resource in agent(name)))
+    clients = [world.client(node_id=f"node-{number}") for number in range(count)]
+    for each in clients:
+        each.asks(CDS)
+        each.takes(CDS, *names)
+    return [each.stream for each in clients]
+
+
+def test_what_nodes_in_the_same_state_have_in_common_is_encoded_once(monkeypatch):
+    encoded = []
+    real = client_status_module._encoded
+    monkeypatch.setattr(
+        client_status_module, "_encoded", lambda ledger, **options: encoded.append(1) or real(ledger, **options)
+    )
+    answer = wire.ClientStatusResponse.FromString(client_status(b"", fleet(50), BYTES_MAX))
+    assert [(config.node.id, len(config.generic_xds_configs)) for config in answer.config] == [
+        (f"node-{number}", 20) for number in range(50)
+    ]
+    assert len(encoded) == 1, "who asks about a thousand nodes would hold up their next push"
+
+
+def test_an_answer_that_is_too_large_is_refused_and_says_how_to_ask_for_less():
+    streams = fleet(50)
+    with pytest.raises(AnswerTooLargeError, match="node_matchers"):
+        client_status(b"", streams, 50_000)
+    one = wire.ClientStatusRequest(node_matchers=[wire.NodeMatcher(node_id=wire.StringMatcher(exact="node-7"))])
+    assert client_status(one.SerializeToString(), streams, 50_000)

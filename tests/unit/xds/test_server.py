@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 
 import grpc
 import grpc.aio
@@ -11,8 +10,9 @@ import pytest
 from tests.unit.xds.playbook import CDS, GROUP, RDS, SOTW, agent, decode, routes
 from xds import wire_pb2 as wire
 from xds.errors import ListenError
+from xds.limits import Limits
 from xds.load_reports import LoadReport
-from xds.server import Limits, XdsServer
+from xds.server import XdsServer
 from xds.snapshot import Snapshot
 
 ADS = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
@@ -203,31 +203,18 @@ async def test_requests_that_come_too_fast_are_read_later_and_none_is_lost():
             heard |= set((await subscriber.takes(*"abcdef")).names)
 
 
-async def test_every_line_names_the_node_and_its_cluster_without_line_breaks(server, caplog):
-    caplog.set_level(logging.INFO, "xds.server")
-    async with channel_to(server) as channel:
-        for _ in range(2):
-            subscriber = Subscriber(channel, node_id="evil\nnode", group="nowhere")
-            await subscriber.asks(CDS)
-            await subscriber.call.done_writing()
-            await subscriber.call.code()
-    lines = [
-        record.getMessage() for record in caplog.records if "stream" in record.getMessage() or "held" in record.msg
-    ]
-    assert all(r"node='evil\nnode'" in line and "cluster='nowhere'" in line for line in lines)
-    assert sum("belongs to no gateway" in line for line in lines) == 1, "a node is warned about once"
-    assert list(server.cache) == [], "a stranger's group was kept"
-
-
 async def test_nodes_of_groups_that_nobody_declared_are_listed(server):
     async with channel_to(server) as channel:
         known, stranger = Subscriber(channel, "one"), Subscriber(channel, "two", group="nowhere")
         server.cache.set(GROUP, Snapshot.of([routes("table")]))
         await stranger.asks(RDS, "table")
         await known.asks(RDS, "table")
-        await known.takes("table")
-        # The stranger's request was read before: both came on one connection.
-        assert [(node.id, node.group) for node in server.held()] == [("two", "nowhere")]
+        for turn in range(100):  # what was sent first is not always read first
+            await known.takes("table")
+            if held := server.held():
+                break
+            server.cache.set(GROUP, Snapshot.of([routes("table", str(turn))]))
+        assert [(node.id, node.group) for node in held] == [("two", "nowhere")]
 
 
 async def test_load_reports_reach_the_callback_and_the_interval_reaches_the_node():

@@ -7,7 +7,8 @@ import grpc.aio
 import pytest
 
 from xds import wire_pb2 as wire
-from xds.server import Limits, XdsServer
+from xds.limits import Limits
+from xds.server import XdsServer
 from xds.snapshot import Resource, ResourceType, Snapshot
 
 METHOD = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs"
