@@ -44,8 +44,8 @@ class EnvoySettings(Shape):
     """How often each Envoy reports its load. One second lets a breach be seen within seconds, and costs an Envoy
     nothing that could be measured; a shorter one costs the controller more."""
     api_listener: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[0-9A-Za-z._-]+$")] | None = None
-    """Also serve the routes under this name to gRPC clients that dial `xds:///<name>` with no proxy. None serves no
-    such listener."""
+    """Also serve the routes under this name, which is not the gateway's own, to gRPC clients that dial `xds:///<name>`
+    with no proxy. None serves no such listener."""
 
 
 class NopSettings(Shape):
@@ -94,6 +94,14 @@ class GatewaySettings(Header):
     """What the document is."""
     spec: GatewaySpec
     """Which kind of gateway, and how to reach it."""
+
+    @model_validator(mode="after")
+    def _listeners_have_two_names(self) -> GatewaySettings:
+        api_listener = self.spec.envoy.api_listener if self.spec.envoy else None
+        if api_listener == self.name:
+            predicate, remedy = "is the gateway's name, which its own listener has", "Choose another, such as agents."
+            raise RefusedError(api_listener, predicate, remedy, at=("spec", "envoy", "apiListener"))
+        return self
 
     @property
     def type(self) -> str:
