@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from ipaddress import ip_address
 
 from adapters.port import host_port
 
 LOOKUP_TIMEOUT_S = 3.0
+"""For all names of an agent together."""
+
 LOOKUPS_MAX = 16
 """At one time, of one agent."""
 
@@ -19,15 +21,26 @@ Resolve = Callable[[str, int], Awaitable[tuple[str, ...]]]
 
 async def look_up(host: str, port: int) -> tuple[str, ...]:
     """Ask the system's resolver. Raises OSError."""
-    async with asyncio.timeout(LOOKUP_TIMEOUT_S):
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return tuple(sorted({_peer(str(address[0]), port) for *_, address in found}))
 
 
+def without_lookup(endpoints: Iterable[str], known: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """What endpoints resolve to as far as nobody has to be asked: addresses, and names that are known."""
+    found: dict[str, tuple[str, ...]] = {}
+    for endpoint in endpoints:
+        host, port = host_port(endpoint)
+        if _is_address(host):
+            found[endpoint] = (_peer(host, port),)
+        elif endpoint in known:
+            found[endpoint] = known[endpoint]
+    return found
+
+
 async def addresses_of(
-    endpoints: Iterable[str], resolve: Resolve, known: dict[str, tuple[str, ...]], *, again: bool
+    endpoints: Iterable[str], resolve: Resolve, known: Mapping[str, tuple[str, ...]], *, again: bool
 ) -> dict[str, tuple[str, ...]]:
-    """What every endpoint resolves to.
+    """What every endpoint resolves to, within ``LOOKUP_TIMEOUT_S``, however many they are.
 
     Args:
         endpoints: ``host:port`` each.
@@ -38,23 +51,23 @@ async def addresses_of(
     Returns:
         Their addresses. A name that resolves no longer keeps what it had; one that never did is absent.
     """
+    wanted = dict.fromkeys(endpoints)
+    found = without_lookup(wanted, known)
     turns = asyncio.Semaphore(LOOKUPS_MAX)
 
-    async def find(endpoint: str) -> tuple[str, tuple[str, ...]]:
-        host, port = host_port(endpoint)
-        if _is_address(host):
-            return endpoint, (_peer(host, port),)
-        if endpoint in known and not again:
-            return endpoint, known[endpoint]
-        async with turns:
-            try:
-                return endpoint, await resolve(host, port)
-            except OSError:
-                return endpoint, known.get(endpoint, ())
+    async def find(endpoint: str, host: str, port: int) -> None:
+        try:
+            async with asyncio.timeout(LOOKUP_TIMEOUT_S), turns:
+                found[endpoint] = await resolve(host, port)
+        except OSError:  # a timeout is one too
+            return
 
     async with asyncio.TaskGroup() as tasks:
-        lookups = [tasks.create_task(find(endpoint)) for endpoint in dict.fromkeys(endpoints)]
-    return {endpoint: found for endpoint, found in (lookup.result() for lookup in lookups) if found}
+        for endpoint in wanted:
+            host, port = host_port(endpoint)
+            if endpoint not in found or (again and not _is_address(host)):
+                tasks.create_task(find(endpoint, host, port))
+    return {endpoint: peers for endpoint, peers in found.items() if peers}
 
 
 def _peer(address: str, port: int) -> str:

@@ -60,6 +60,7 @@ class Control:
         self._token = token
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
+        self._is_closed = False
 
     async def ask(
         self, method: str, path: str, body: object = None, *, timeout_s: float | None = None, **query: object
@@ -80,6 +81,8 @@ class Control:
             GatewayError: ``unreachable``, ``unconfirmed`` (no answer in time: it may or may not have been done),
                 ``denied``, ``not-found``, ``invalid``.
         """
+        if self._is_closed:
+            raise self._error("unreachable", "it is closed")
         try:
             token = self._token.read()
         except ValueError as error:
@@ -107,7 +110,8 @@ class Control:
             raise self._error("unreachable", str(error) or type(error).__name__, retryable=True) from error
 
     async def close(self) -> None:
-        """Let go of its connections."""
+        """Let go of its connections, for good."""
+        self._is_closed = True
         session, self._session = self._session, None
         if session is not None:
             await session.close()

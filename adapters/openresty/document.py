@@ -22,7 +22,11 @@ class DocumentError(ValueError):
 
 
 class AddressError(DocumentError):
-    """A version has no address, or too many: that may pass."""
+    """A version has no address, or too many: that may pass. ``code`` is one of GatewayError's."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def served(assignment: Assignment, addresses: Addresses) -> tuple[Assignment, str]:
@@ -79,7 +83,8 @@ def _version(version: Version, addresses: Addresses) -> Document:
         raise DocumentError(f"nginx speaks no HTTP/2 to agents, and {version.name} wants it")
     peers = [peer for endpoint in version.endpoints for peer in addresses.get(endpoint, ())]
     if not 0 < len(peers) <= ITEMS_MAX:
-        raise AddressError(f"{version.name} has {len(peers)} addresses, and it takes 1 to {ITEMS_MAX}")
+        what = f"{version.name} has {len(peers)} addresses, and it takes 1 to {ITEMS_MAX}"
+        raise AddressError(what, "invalid" if peers else "not-found")
     return {"name": version.name, "peers": peers}
 
 
@@ -88,6 +93,16 @@ def generation_in(answer: Mapping[str, Any]) -> int:
     record = answer.get("record", answer)
     found = record.get("generation") if isinstance(record, Mapping) else None
     return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else 0
+
+
+def takes_from(answer: Mapping[str, Any], stable: Version) -> bool:
+    """Whether what stands gives a candidate what would be this stable version's otherwise."""
+    record = answer.get("record")
+    stands = record.get("assignment") if isinstance(record, Mapping) else None
+    if not isinstance(stands, Mapping) or not stands.get("candidate_bp"):
+        return False
+    version = stands.get("stable")
+    return isinstance(version, Mapping) and version.get("name") == stable.name
 
 
 def difference(answer: Mapping[str, Any], wanted: Document) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from adapters.port import (
+    ALL_STABLE,
     Applied,
     Assignment,
     Capabilities,
@@ -23,10 +24,11 @@ from adapters.port import (
     Proof,
     Receipt,
     Verification,
+    Version,
 )
 from adapters.wishes import Wish
 
-from .addresses import Resolve, addresses_of, look_up
+from .addresses import Resolve, addresses_of, look_up, without_lookup
 from .control import CONFLICT, Answer, Control, TokenAt
 from .document import (
     AddressError,
@@ -37,6 +39,7 @@ from .document import (
     generation_in,
     served,
     set_by,
+    takes_from,
     tallies_in,
 )
 
@@ -109,6 +112,7 @@ class OpenRestyGateway:
         self._applied: dict[str, Document] = {}
         self._generations: dict[str, int] = {}
         self._addresses: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._settled: set[str] = set()
         self._stack = AsyncExitStack()
         self._has_news = asyncio.Event()
         self._renewing: asyncio.Task[None] | None = None
@@ -124,55 +128,98 @@ class OpenRestyGateway:
     async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:
         """Replace what stands by this, whole, at one moment; read it back. See the port."""
         started_s = self._now_s()
-        self._wanted[assignment.agent] = assignment
+        agent = assignment.agent
+        self._wanted[agent] = assignment
+        self._settled.discard(agent)
         self._has_news.set()
-        outcome, detail = Applied.UNCONFIRMED, f"not done within {timeout_s:g} s"
+        outcome, detail, code = Applied.UNCONFIRMED, f"not done within {timeout_s:g} s", ""
         try:
             async with asyncio.timeout(timeout_s):
                 outcome, detail = await self._apply(assignment)
         except TimeoutError:
             pass  # as it was said beforehand
         except AddressError as error:
-            outcome, detail = Applied.UNREACHABLE, str(error)
+            outcome, detail, code = Applied.UNREACHABLE, str(error), error.code
         except DocumentError as error:
             outcome, detail = Applied.REFUSED, str(error)
         except GatewayError as error:
-            outcome, detail = _outcome_of(error), str(error)
+            outcome, detail, code = _outcome_of(error), str(error), error.code
+        if outcome is Applied.CONFIRMED and self._wanted.get(agent) == assignment:
+            self._settled.add(agent)
         if outcome is Applied.REFUSED:
-            log.warning("%s: %s was refused: %s", self.name, assignment.agent, detail)
-        return Receipt(self.name, outcome, assignment.split, detail, self._now_s() - started_s)
+            log.warning("%s: %s was refused: %s", self.name, agent, detail)
+        return Receipt(self.name, outcome, assignment.split, detail, self._now_s() - started_s, code)
 
     async def _apply(self, assignment: Assignment) -> tuple[Applied, str]:
         agent = assignment.agent
+        if assignment.split == ALL_STABLE and not self._can_be_written(assignment):
+            await self._lower(assignment)
         addresses = await self._learn(assignment, again=False)
         possible, problem = served(assignment, addresses)
         wanted = document(possible, addresses)
         self._applied[agent] = wanted
+        answer = await self._set(agent, wanted)
+        found = difference(answer, wanted)
+        if answer.get("unsaved"):
+            problem = f"not saved for a restart of nginx: {answer['unsaved']}"
+        return (Applied.UNCONFIRMED, found) if found else (Applied.CONFIRMED, problem)
+
+    async def _set(self, agent: str, body: Document | None = None, *, candidate_bp: int | None = None) -> Answer:
+        """Compare and set, the whole document or the share alone; what stands then. Raises GatewayError."""
+        method = "PUT" if body is not None else "PATCH"
         for _ in range(ATTEMPTS_MAX):
             if agent not in self._generations:
                 self._generations[agent] = generation_in(await self._read(agent))
             generation = self._generations.pop(agent)  # whether it is done is unknown until there is an answer
-            status, answer = await self._control.ask("PUT", f"/agents/{agent}", wanted, if_gen=generation, by=self._by)
+            status, answer = await self._control.ask(
+                method, f"/agents/{agent}", body, candidate_bp=candidate_bp, if_gen=generation, by=self._by
+            )
             if agent not in self._wanted:
-                return Applied.UNCONFIRMED, "the agent was removed meanwhile"
+                raise GatewayError(self.name, "unconfirmed", "the agent was removed meanwhile", retryable=True)
             self._generations[agent] = generation_in(answer)
             if status != CONFLICT:
-                found = difference(answer, wanted)
-                if answer.get("unsaved"):
-                    problem = f"not saved for a restart of nginx: {answer['unsaved']}"
-                return (Applied.UNCONFIRMED, found) if found else (Applied.CONFIRMED, problem)
+                return answer
             log.warning(
                 "%s: %s was changed to generation %d by %s meanwhile; it is compared and set again",
                 *(self.name, agent, self._generations[agent], answer.get("by") or "somebody"),
             )
-        return Applied.UNCONFIRMED, f"somebody else changed it {ATTEMPTS_MAX} times meanwhile"
+        what = f"somebody else changed it {ATTEMPTS_MAX} times meanwhile"
+        raise GatewayError(self.name, "conflict", what, retryable=True)
+
+    # --- the way back, and addresses ----------------------------------------------------------------------------------
+
+    def _can_be_written(self, assignment: Assignment) -> bool:
+        """Whether that needs nobody who knows addresses."""
+        endpoints = _endpoints(_serving(assignment))
+        try:
+            document(assignment, without_lookup(endpoints, self._addresses.get(assignment.agent, {})))
+        except DocumentError:
+            return False
+        return True
+
+    async def _lower(self, assignment: Assignment) -> None:
+        """Take the candidate's share from what stands, which needs no address: all the rest may take its time.
+
+        Only where stable is the version that is wanted there; nothing else that stands is a step of the way back.
+        """
+        agent = assignment.agent
+        try:
+            answer = await self._read(agent)
+            self._generations[agent] = generation_in(answer)
+            if takes_from(answer, assignment.stable):
+                await self._set(agent, candidate_bp=0)
+                log.warning("%s: %s is all stable; names are looked up before the rest is set", self.name, agent)
+        except GatewayError as error:  # what follows may do it all the same
+            log.warning("%s: the candidate's share of %s is not lowered yet: %s", self.name, agent, error)
 
     async def _learn(self, assignment: Assignment, *, again: bool) -> dict[str, tuple[str, ...]]:
-        serving = (assignment.stable, *((assignment.candidate,) if assignment.candidate else ()))
-        endpoints = [endpoint for version in serving for endpoint in version.endpoints]
+        """Addresses of the versions that serve. Those of one that drains are kept: everything may return to it."""
         known = self._addresses.get(assignment.agent, {})
-        found = await addresses_of(endpoints, self._resolve, known, again=again)
-        self._addresses[assignment.agent] = found
+        versions = assignment.versions if again else _serving(assignment)
+        found = await addresses_of(_endpoints(versions), self._resolve, known, again=again)
+        known = self._addresses.get(assignment.agent, {})
+        kept = {endpoint: known[endpoint] for endpoint in _endpoints(assignment.versions) if endpoint in known}
+        self._addresses[assignment.agent] = {**kept, **found}
         return found
 
     async def _read(self, agent: str) -> Answer:
@@ -194,7 +241,7 @@ class OpenRestyGateway:
             lives = {
                 agent: wanted.dead_man_s
                 for agent, wanted in self._wanted.items()
-                if wanted.dead_man_s is not None and wanted.candidate is not None
+                if wanted.dead_man_s is not None and wanted.candidate is not None and self._may_live(wanted)
             }
             self._has_news.clear()
             try:
@@ -208,6 +255,10 @@ class OpenRestyGateway:
                     await self._has_news.wait()
             except TimeoutError:
                 continue
+
+    def _may_live(self, wanted: Assignment) -> bool:
+        """A way back that nginx has not confirmed puts nothing off: the switch may be what takes the share away."""
+        return wanted.split != ALL_STABLE or wanted.agent in self._settled
 
     # --- reading back -------------------------------------------------------------------------------------------------
 
@@ -258,6 +309,7 @@ class OpenRestyGateway:
         """Have nginx forget the agent. Raises GatewayError."""
         for known in (self._wanted, self._applied, self._generations, self._addresses):
             known.pop(agent, None)
+        self._settled.discard(agent)
         await self._control.ask("DELETE", f"/agents/{agent}")
 
     async def close(self) -> None:
@@ -271,4 +323,12 @@ class OpenRestyGateway:
 def _outcome_of(error: GatewayError) -> Applied:
     if error.code in REFUSALS:
         return Applied.REFUSED
-    return Applied.UNCONFIRMED if error.code == "unconfirmed" else Applied.UNREACHABLE
+    return Applied.UNCONFIRMED if error.code in {"unconfirmed", "conflict"} else Applied.UNREACHABLE
+
+
+def _serving(assignment: Assignment) -> tuple[Version, ...]:
+    return (assignment.stable, *((assignment.candidate,) if assignment.candidate else ()))
+
+
+def _endpoints(versions: Iterable[Version]) -> list[str]:
+    return [endpoint for version in versions for endpoint in version.endpoints]

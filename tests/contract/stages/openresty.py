@@ -138,9 +138,18 @@ class OpenRestyStage:
             Mistake(
                 "nobody listens", self.gateway(control=nobody), Applied.UNREACHABLE, "Connection refused", "unreachable"
             ),
-            Mistake("wrong token", self.gateway(token=TokenAt(str(wrong))), Applied.REFUSED, "bearer token", "denied"),
-            Mistake("no token", self.gateway(token=TokenAt(missing)), Applied.REFUSED, missing, "denied"),
-            Mistake("wrong port", self.gateway(control=self.url.rstrip("/")), Applied.REFUSED, "Lua", "invalid"),
+            Mistake(
+                "wrong token",
+                self.gateway(token=TokenAt(str(wrong))),
+                Applied.REFUSED,
+                "bearer token",
+                "denied",
+                "denied",
+            ),
+            Mistake("no token", self.gateway(token=TokenAt(missing)), Applied.REFUSED, missing, "denied", "denied"),
+            Mistake(
+                "wrong port", self.gateway(control=self.url.rstrip("/")), Applied.REFUSED, "Lua", "invalid", "invalid"
+            ),
         ]
         for mistake in made:
             await mistake.adapter.start([assignment])

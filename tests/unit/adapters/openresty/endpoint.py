@@ -25,7 +25,7 @@ class Nginx:
         records: what stands per agent.
         counts: what is answered about counts.
         changes: what becomes of an answer before it is sent.
-        interfere: called before a PUT is looked at.
+        interfere: called before a PUT or PATCH is looked at.
     """
 
     url: str = ""
@@ -53,6 +53,9 @@ class Nginx:
         match request.method, rest:
             case "PUT", _:
                 return self._put(request, name, body)
+            case "PATCH", _:
+                share = {"candidate_bp": int(request.query["candidate_bp"])}
+                return self._put(request, name, {**self.records[name]["assignment"], **share})
             case "GET", ["counts", *_]:
                 return as_json(200, self.counts) if name in self.records else as_json(404, {"detail": "no such agent"})
             case "GET", _ if name:

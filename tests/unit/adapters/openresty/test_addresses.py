@@ -1,6 +1,7 @@
 import asyncio
 
-from adapters.openresty.addresses import LOOKUPS_MAX, addresses_of, look_up
+from adapters.openresty import addresses as module
+from adapters.openresty.addresses import LOOKUPS_MAX, addresses_of, look_up, without_lookup
 
 
 async def refuse(host, port):
@@ -36,6 +37,28 @@ async def test_lookups_are_bounded_and_each_name_is_asked_for_once():
     assert len(await addresses_of([*names, names[0]], resolve, {}, again=True)) == len(names)
     assert len(asked) == len(names)
     assert most <= LOOKUPS_MAX, "a version with many endpoints would flood the resolver"
+
+
+async def test_a_resolver_that_hangs_is_waited_for_once_and_not_for_each_name(monkeypatch):
+    monkeypatch.setattr(module, "LOOKUP_TIMEOUT_S", 0.01)
+    never = asyncio.Event()
+
+    async def hang(host, port):
+        if host == "a0.internal":
+            return (f"10.0.0.1:{port}",)
+        await never.wait()
+        raise AssertionError("it was to be given up")
+
+    names = [f"a{number}.internal:80" for number in range(3 * LOOKUPS_MAX)]
+    async with asyncio.timeout(30.0):
+        found = await addresses_of(names, hang, {}, again=True)
+    assert found == {"a0.internal:80": ("10.0.0.1:80",)}
+
+
+def test_what_is_known_needs_nobody():
+    known = {"a.internal:80": ("10.0.0.1:80",)}
+    found = without_lookup(["a.internal:80", "b.internal:80", "[::1]:81"], known)
+    assert found == {**known, "[::1]:81": ("[::1]:81",)}
 
 
 async def test_the_systems_resolver_is_asked():

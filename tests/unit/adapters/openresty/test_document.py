@@ -2,7 +2,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.openresty.document import DocumentError, difference, document, generation_in, served, set_by, tallies_in
+from adapters.openresty.document import (
+    AddressError,
+    DocumentError,
+    difference,
+    document,
+    generation_in,
+    served,
+    set_by,
+    takes_from,
+    tallies_in,
+)
 from adapters.port import Assignment, HeaderMatch, Route, Split, Stickiness, Tally, Version
 
 STABLE = Version("1.0.0", ("10.0.0.1:80", "agent.internal:80"))
@@ -97,6 +107,22 @@ def test_what_stands_is_compared_with_what_is_wanted():
     assert by_hand == "the candidate's share is 5000 bp (set by ann), not 100", "nobody would know whom to ask"
     assert "another stable" in difference(stands({**wanted, "stable": {"name": "x", "peers": []}}), wanted)
     assert "dead-man switch has fired" in difference(stands(wanted, share_bp=0), wanted)
+
+
+def test_a_share_that_would_be_stables_is_known_by_its_name():
+    share = document(assignment(candidate=CANDIDATE, split=Split(candidate_bp=100)), ADDRESSES)
+    assert takes_from(stands(share), assignment().stable)
+    assert not takes_from(stands({**share, "candidate_bp": 0}), assignment().stable)
+    assert not takes_from(stands(share), Version("0.9.0", ())), "another version would get what was promoted"
+    for odd in ({}, {"record": 3}, {"record": {"assignment": 3}}, stands({"candidate_bp": 1, "stable": 3})):
+        assert not takes_from(odd, assignment().stable)
+
+
+@pytest.mark.parametrize(("peers", "code"), [((), "not-found"), (("10.0.0.1:80",) * 300, "invalid")])
+def test_why_a_version_cannot_be_sent_to_is_told_in_a_word(peers, code):
+    with pytest.raises(AddressError) as raised:
+        document(assignment(stable=Version("2.0.0", ("agent.internal:80",))), {"agent.internal:80": peers})
+    assert raised.value.code == code
 
 
 def test_a_generation_is_read_from_both_kinds_of_answers():

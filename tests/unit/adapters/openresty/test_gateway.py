@@ -16,8 +16,11 @@ class Names:
 
     def __init__(self):
         self.found = ("10.0.0.1:80",)
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def __call__(self, host, port):
+        await self.answers.wait()
         if not self.found:
             raise OSError("it is down")
         return self.found
@@ -88,7 +91,7 @@ async def test_somebody_who_was_faster_is_found_and_overruled(gateway, nginx):
 async def test_it_does_not_fight_for_ever(gateway, nginx):
     nginx.interfere = lambda: nginx.set("bot", {"candidate_bp": 0}, "ann")
     receipt = await gateway.apply(at(0), timeout_s=5.0)
-    assert receipt.outcome is Applied.UNCONFIRMED
+    assert (receipt.outcome, receipt.code) == (Applied.UNCONFIRMED, "conflict")
     assert len(nginx.of("PUT")) == ATTEMPTS_MAX
 
 
@@ -109,10 +112,15 @@ async def test_an_answer_that_shows_something_else_confirms_nothing(gateway, ngi
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome", "proof"),
-    [(400, Applied.REFUSED, Proof.REFUSED), (503, Applied.UNREACHABLE, Proof.UNREACHABLE)],
+    ("status", "outcome", "code", "proof"),
+    [
+        (400, Applied.REFUSED, "invalid", Proof.REFUSED),
+        (401, Applied.REFUSED, "denied", Proof.REFUSED),
+        (404, Applied.REFUSED, "not-found", Proof.RESET),
+        (503, Applied.UNREACHABLE, "unreachable", Proof.UNREACHABLE),
+    ],
 )
-async def test_trouble_is_an_outcome(gateway, nginx, status, outcome, proof):
+async def test_trouble_is_an_outcome(gateway, nginx, status, outcome, code, proof):
     await gateway.apply(at(0), timeout_s=5.0)
 
     async def answer(request, body):
@@ -120,7 +128,7 @@ async def test_trouble_is_an_outcome(gateway, nginx, status, outcome, proof):
 
     nginx.override = answer
     receipt = await gateway.apply(at(1_000), timeout_s=5.0)
-    assert (receipt.outcome, "because" in receipt.detail) == (outcome, True)
+    assert (receipt.outcome, receipt.code, "because" in receipt.detail) == (outcome, code, True)
     assert (await gateway.verify("bot")).proof is proof
     with pytest.raises(GatewayError):
         await gateway.observe("bot")
@@ -138,7 +146,7 @@ async def test_no_answer_is_not_waited_for(gateway, nginx):
     receipt = await gateway.apply(at(1_000), timeout_s=0.05)
     release.set()
     nginx.override = None
-    assert receipt.outcome is Applied.UNCONFIRMED
+    assert (receipt.outcome, receipt.code) == (Applied.UNCONFIRMED, "unconfirmed")
     assert receipt.detail
     assert receipt.took_s < 2.0, "a rollback elsewhere would wait for this gateway"
     nginx.set("bot", {"candidate_bp": 3}, "a request of ours that was late")
@@ -147,7 +155,7 @@ async def test_no_answer_is_not_waited_for(gateway, nginx):
 
 async def test_what_nginx_cannot_do_is_refused(gateway):
     receipt = await gateway.apply(at(0, stable=Version("2.0.0", ("127.0.0.1:80",), http2=True)), timeout_s=5.0)
-    assert (receipt.outcome, "HTTP/2" in receipt.detail) == (Applied.REFUSED, True)
+    assert (receipt.outcome, receipt.code, "HTTP/2" in receipt.detail) == (Applied.REFUSED, "refused", True)
 
 
 async def test_drift_is_found(gateway, nginx, names):
@@ -172,7 +180,8 @@ async def test_drift_is_found(gateway, nginx, names):
 async def test_a_name_that_never_resolved_is_waited_for(gateway, names):
     names.found = ()
     receipt = await gateway.apply(at(0), timeout_s=5.0)
-    assert (receipt.outcome, "1.0.0 has 0 addresses" in receipt.detail) == (Applied.UNREACHABLE, True)
+    assert (receipt.outcome, receipt.code) == (Applied.UNREACHABLE, "not-found")
+    assert "1.0.0 has 0 addresses" in receipt.detail
     assert (await gateway.verify("bot")).proof is Proof.PENDING
 
 
@@ -183,6 +192,90 @@ async def test_a_candidate_without_an_address_holds_no_way_back_up(gateway, ngin
     back = await gateway.apply(at(0, candidate=lost), timeout_s=5.0)
     assert (back.outcome, "1.1.0" in back.detail) == (Applied.CONFIRMED, True)
     assert (await gateway.verify("bot")).proof is Proof.APPLIED
+
+
+# --- the way back waits for no resolver -------------------------------------------------------------------------------
+
+
+def left_by_an_earlier_controller(nginx, candidate_bp, **versions):
+    peers = {"stable": {"name": "1.0.0", "peers": ["10.0.0.1:80"]}, "candidate": {"name": "1.1.0", "peers": ["x"]}}
+    nginx.set("bot", {**peers, **versions, "candidate_bp": candidate_bp}, "turnout/edge")
+
+
+async def test_a_way_back_lowers_the_share_before_any_name_is_known(gateway, nginx, names):
+    left_by_an_earlier_controller(nginx, 1_000)
+    names.found = ()
+    receipt = await gateway.apply(at(0), timeout_s=5.0)
+    assert nginx.records["bot"]["assignment"]["candidate_bp"] == 0, "a DNS outage would hold a rollback up"
+    assert nginx.of("PATCH") == [("PATCH", "/agents/bot?candidate_bp=0&if_gen=1&by=turnout/edge", None)]
+    assert (receipt.outcome, receipt.code) == (Applied.UNREACHABLE, "not-found"), "not all of it is applied"
+    names.found = ("10.0.0.1:80",)
+    assert (await gateway.apply(at(0), timeout_s=5.0)).outcome is Applied.CONFIRMED
+
+
+async def test_a_way_back_does_not_wait_for_a_resolver_that_hangs(gateway, nginx, names):
+    left_by_an_earlier_controller(nginx, 1_000)
+    names.answers.clear()
+    async with asyncio.timeout(30.0), asyncio.TaskGroup() as tasks:
+        going_back = tasks.create_task(gateway.apply(at(0), timeout_s=30.0))
+        while not nginx.of("PATCH"):
+            nginx.heard.clear()
+            await nginx.heard.wait()
+        names.answers.set()
+    assert going_back.result().outcome is Applied.CONFIRMED
+
+
+async def test_a_way_back_that_needs_no_resolver_is_one_request(gateway, nginx):
+    await gateway.apply(at(1_000), timeout_s=5.0)
+    nginx.asked.clear()
+    await gateway.apply(at(0), timeout_s=5.0)
+    assert [method for method, *_ in nginx.asked] == ["PUT"]
+
+
+async def test_somebody_who_is_faster_does_not_keep_the_share_up(gateway, nginx, names):
+    left_by_an_earlier_controller(nginx, 1_000)
+    names.found, faster = (), [9_000]
+    nginx.interfere = lambda: left_by_an_earlier_controller(nginx, faster.pop()) if faster else None
+    await gateway.apply(at(0), timeout_s=5.0)
+    assert nginx.records["bot"]["assignment"]["candidate_bp"] == 0
+
+
+async def test_a_promotion_gives_nothing_back_to_the_version_before(gateway, nginx, names):
+    """It is all stable too, but of another stable version than nginx knows."""
+    old = {"name": "0.9.0", "peers": ["x"]}
+    left_by_an_earlier_controller(nginx, 10_000, stable=old, candidate={"name": "1.0.0", "peers": ["x"]})
+    names.found = ()
+    await gateway.apply(at(0, candidate=None), timeout_s=5.0)
+    assert nginx.records["bot"]["assignment"]["candidate_bp"] == 10_000, "a version that was replaced got the traffic"
+
+
+async def test_a_share_that_cannot_be_lowered_first_holds_nothing_up(gateway, nginx, names):
+    left_by_an_earlier_controller(nginx, 1_000)
+
+    async def know_no_patch(request, body):
+        nginx.override = None if request.method == "PATCH" else know_no_patch
+        return as_json(405, {"detail": "what?"}) if request.method == "PATCH" else nginx._told("bot")
+
+    nginx.override = know_no_patch
+    assert (await gateway.apply(at(0), timeout_s=5.0)).outcome is Applied.CONFIRMED
+
+
+async def test_a_return_to_a_version_that_drains_needs_no_resolver(gateway, nginx, names):
+    await gateway.apply(at(10_000), timeout_s=5.0)
+    promoted = {"stable": CANDIDATE, "candidate": None, "draining": (STABLE,)}
+    await gateway.apply(at(0, **promoted), timeout_s=5.0)
+    names.found = ()
+    receipt = await gateway.apply(at(0, candidate=None, draining=(CANDIDATE,)), timeout_s=5.0)
+    assert receipt.outcome is Applied.CONFIRMED, "the version before is kept for an instant return, and DNS is out"
+
+
+async def test_a_controller_that_begins_again_learns_where_it_could_return_to(gateway, nginx, names):
+    promoted = {"stable": CANDIDATE, "candidate": None, "draining": (STABLE,)}
+    await gateway.apply(at(0, **promoted), timeout_s=5.0)
+    assert (await gateway.verify("bot")).proof is Proof.APPLIED
+    names.found = ()
+    back = at(0, candidate=None, draining=(CANDIDATE,))
+    assert (await gateway.apply(back, timeout_s=5.0)).outcome is Applied.CONFIRMED
 
 
 async def test_counts_are_observed(gateway, nginx):
@@ -209,6 +302,36 @@ async def test_the_dead_man_switch_is_put_off_while_somebody_lives(gateway, ngin
     heard = len(nginx.of("POST"))
     await asyncio.sleep(0)
     assert len(nginx.of("POST")) == heard, "a controller that has ended would hold the candidate's share up"
+
+
+async def test_a_way_back_puts_no_switch_off_before_it_is_confirmed(gateway, nginx):
+    """The switch has fired, and a controller begins again on its way back: the share must not come to life again."""
+
+    async def fail(request, body):
+        return as_json(503, {"detail": "busy"})
+
+    nginx.override = fail
+    await gateway.apply(at(0, dead_man_s=0.05), timeout_s=5.0)
+    await gateway.apply(at(100, agent="other", dead_man_s=0.05), timeout_s=5.0)
+
+    async def spoken_for(*agents):
+        async with asyncio.timeout(30.0):
+            while not nginx.of("POST") or nginx.of("POST")[-1][2] != {"agents": [*agents]}:
+                nginx.heard.clear()
+                await nginx.heard.wait()
+
+    await spoken_for("other")
+    assert all(body == {"agents": ["other"]} for *_, body in nginx.of("POST")), "a rollback gave the candidate traffic"
+    nginx.override = None
+    assert (await gateway.apply(at(0, dead_man_s=0.05), timeout_s=5.0)).outcome is Applied.CONFIRMED
+    await spoken_for("bot", "other")
+
+
+async def test_one_that_is_closed_changes_nothing(gateway, nginx):
+    await gateway.close()
+    receipt = await gateway.apply(at(1_000), timeout_s=5.0)
+    assert (receipt.outcome, receipt.code) == (Applied.UNREACHABLE, "unreachable")
+    assert not nginx.asked, "a controller that is gone gave a candidate traffic"
 
 
 async def test_a_renewal_that_fails_is_tried_again(gateway, nginx):
