@@ -1,9 +1,15 @@
+import re
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from controller.roster import gateway_profile
 from controller.settings.gateway import GatewaySettings
+from controller.settings.loading import load
 from controller.settings.openresty import OpenRestySettings
+
+SHIPPED = Path(__file__).resolve().parents[4] / "gateway-configs" / "openresty"
 
 
 def settings(**fields):
@@ -63,3 +69,10 @@ def test_what_the_adapter_is_made_with():
     del spec["openresty"]
     with pytest.raises(ValidationError, match="openresty"):
         GatewaySettings.model_validate(document)
+
+
+def test_the_example_goes_with_the_nginx_beside_it():
+    guided = load(SHIPPED / "turnout.yaml").gateways["edge"].spec.openresty
+    nginx = (SHIPPED / "nginx.conf").read_text()
+    assert f"listen {guided.control.removeprefix('http://')};" in nginx, "nobody would answer"
+    assert re.findall(r'token_file = "(.+?)"', nginx) == [guided.token_file], "its token would be another one"
