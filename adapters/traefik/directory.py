@@ -183,13 +183,18 @@ class Directory:
 
     def _write(self, text: str) -> None:
         draft = self.path.with_name(f".{self.path.name}.tmp")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, MODE)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-            os.fchmod(opened.fileno(), MODE)
-            opened.write(text)
-            opened.flush()
-            os.fsync(opened.fileno())
-        draft.replace(self.path)
+        draft.unlink(missing_ok=True)  # what a crash has left may be another user's, or a link
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+                os.fchmod(opened.fileno(), MODE)
+                opened.write(text)
+                opened.flush()
+                os.fsync(opened.fileno())
+            draft.replace(self.path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
 
     def _sync_folder(self) -> None:
         folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
