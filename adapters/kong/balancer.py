@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .weights import Weights, target_at
+from .weights import Weights, is_whole, target_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def read(answer: Mapping[str, object]) -> Balancer | None:
     for host in hosts:
         name = _name(host, "host")
         weight = host.get("nodeWeight") if isinstance(host, dict) else None
-        if not name or not isinstance(weight, int) or isinstance(weight, bool):
+        if not name or not is_whole(weight):
             return None
         listed = host.get("addresses")
         found = [address for entry in (listed if isinstance(listed, list) else ()) if (address := _name(entry, "ip"))]

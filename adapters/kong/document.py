@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from .weights import Wanted, target_name
+from .weights import Wanted, is_whole, target_in
 
 Document = dict[str, Any]
 
@@ -85,6 +85,12 @@ def upstream_in(document: Document, name: str) -> Document | None:
     return next((row for row in document.get("upstreams") or [] if row.get("name") == name), None)
 
 
+def tags_of(row: Mapping[str, object]) -> list[str]:
+    """The tags of an upstream or a target."""
+    tags = row.get("tags")
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
 def weights_in(document: Document, name: str) -> dict[str, int]:
     """What every target of an upstream has. Raises DocumentError."""
     upstream = upstream_in(document, name)
@@ -114,7 +120,7 @@ def merged(document: Document, name: str, wanted: Wanted, settings: Mapping[str,
     for row in whole.get("targets") or []:
         if _belongs(row, upstream):
             target = _target(row)
-            if target not in wanted.known and MADE_BY_US in (row.get("tags") or ()):
+            if target not in wanted.known and MADE_BY_US in tags_of(row):
                 continue
             row["weight"] = missing.pop(target, 0)
         targets.append(row)
@@ -147,10 +153,7 @@ def _belongs(row: Document, upstream: Document) -> bool:
 
 
 def _target(row: Document) -> str:
-    target, weight = row.get("target"), row.setdefault("weight", 100)
-    if not isinstance(target, str) or not isinstance(weight, int):
+    target = target_in(row)
+    if not target or not is_whole(row.setdefault("weight", 100)):
         raise DocumentError("a target has no address or no weight")
-    try:
-        return target_name(target)
-    except ValueError as error:
-        raise DocumentError("a target has no port") from error
+    return target

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
@@ -11,11 +12,19 @@ from adapters.port import GatewayError, Stickiness
 
 from .admin import Admin, Row
 from .balancer import Balancer, read
-from .document import MADE_BY_US, DocumentError, digest, merged, parse, upstream_in, without
-from .weights import Wanted, Weights, changes, target_name
+from .document import MADE_BY_US, Document, DocumentError, digest, merged, parse, tags_of, upstream_in, without
+from .weights import Wanted, Weights, changes, goes_on, is_whole, target_in
 
 READINGS_MAX = 3
 """How often a document is read again because somebody changed it meanwhile."""
+
+PLAIN: Mapping[str, object] = {"algorithm": "round-robin", "hash_on": "none"}
+"""What Kong gives an upstream, and what an upstream of ours is where no session is kept."""
+
+WAS = "turnout-was:"
+"""Begins a tag of an upstream that somebody else made: what stood in a field before we set it."""
+
+SET_BY_US = frozenset({"algorithm", "hash_on", "hash_on_header", "hash_on_cookie"})
 
 
 class Mode(StrEnum):
@@ -43,10 +52,25 @@ class Upstream:
         return f"/upstreams/{quote(self.name, safe='')}"
 
     def settings(self, found: Row | None) -> Mapping[str, object]:
-        """The fields that must be so; of an upstream that somebody else made, none that nobody asked for."""
+        """The fields that must be so.
+
+        Of an upstream that somebody else made, those that sessions need, and no more. What stood in them is kept in the
+        upstream's tags, and comes back when nobody wants sessions kept any longer: a controller that begins again
+        knows nothing else of it.
+        """
+        asked = self._asked()
+        tags = tags_of(found or {})
+        if found is None or MADE_BY_US in tags:
+            return {**PLAIN, **asked}
+        before = _before(tags)
+        ours = [name for name, value in asked.items() if name in before or found.get(name) != value]
+        kept = [f"{WAS}{name}={before.get(name, found.get(name)) or ''}" for name in ours]
+        retagged = [*(tag for tag in tags if not tag.startswith(WAS)), *kept]
+        return {**before, **asked, **({} if {*retagged} == {*tags} else {"tags": retagged or None})}
+
+    def _asked(self) -> Mapping[str, object]:
         if self.stickiness is None:
-            plain = {"algorithm": "round-robin", "hash_on": "none"}
-            return plain if found is None or MADE_BY_US in (found.get("tags") or ()) else {}
+            return {}
         if self.stickiness.header is not None:
             hashed = {"hash_on": "header", "hash_on_header": self.stickiness.header}
         else:
@@ -114,19 +138,40 @@ async def _write_rows(admin: Admin, upstream: Upstream, wanted: Wanted) -> None:
         body = {"name": upstream.name, "tags": [MADE_BY_US], **upstream.settings(None)}
         found = await admin.ask("POST", "/upstreams", body)
     rows = await _rows(admin, upstream)
-    for target, weight in changes({target: row["weight"] for target, row in rows.items()}, wanted):
-        row = rows.get(target)
-        if row is None:
-            made = {"target": target, "weight": weight, "tags": [MADE_BY_US]}
-            await admin.ask("POST", f"{upstream.path}/targets", made)
-        else:
-            await admin.ask("PATCH", f"{upstream.path}/targets/{row['id']}", {"weight": weight})
+    await _move(admin, upstream, rows, wanted)
     settings = upstream.settings(found)
     if any(found.get(name) != value for name, value in settings.items()):
         await admin.ask("PATCH", upstream.path, settings)
     for target, row in rows.items():
-        if target not in wanted.known and MADE_BY_US in (row.get("tags") or ()):
-            await _delete(admin, f"{upstream.path}/targets/{row['id']}")
+        if target not in wanted.known and MADE_BY_US in tags_of(row):
+            await _delete(admin, _path(upstream, row))
+
+
+async def _move(admin: Admin, upstream: Upstream, rows: Mapping[str, Row], wanted: Wanted) -> None:
+    now = {target: row["weight"] for target, row in rows.items()}
+    refusal: GatewayError | None = None
+    for target, weight in changes(now, wanted):
+        if refusal is None or goes_on(now, wanted, (target, weight)):
+            try:
+                await _set(admin, upstream, target, rows.get(target), weight)
+            except GatewayError as error:
+                if error.code == "unreachable":
+                    raise
+                refusal = refusal or error
+    if refusal is not None:
+        raise refusal
+
+
+async def _set(admin: Admin, upstream: Upstream, target: str, row: Row | None, weight: int) -> None:
+    if row is not None:
+        await admin.ask("PATCH", _path(upstream, row), {"weight": weight})
+    else:
+        made = {"target": target, "weight": weight, "tags": [MADE_BY_US]}
+        await admin.ask("POST", f"{upstream.path}/targets", made)
+
+
+def _path(upstream: Upstream, target: Row) -> str:
+    return f"{upstream.path}/targets/{quote(target['id'], safe='')}"
 
 
 async def _delete(admin: Admin, path: str) -> None:
@@ -141,38 +186,58 @@ async def _write_document(admin: Admin, gateway: str, upstream: Upstream, wanted
     """Post the whole document with ours in it.
 
     Kong has no conditional write, so others are looked for before and after: what somebody posts in the milliseconds
-    between is lost, and what came after ours is told as a conflict.
+    between is lost, and what came after ours is told as a conflict. Megabytes take seconds to read, and meanwhile other
+    gateways' rollbacks go on: hence the threads.
     """
     for _ in range(READINGS_MAX):
-        before = await _document(admin)
-        settings = upstream.settings(upstream_in(before, upstream.name))
-        after = merged(before, upstream.name, wanted, settings)
-        if digest(after) == digest(before):
+        text = await _text(admin)
+        before, after = await asyncio.to_thread(_changed, text, upstream, wanted)
+        if after is None:
             return
-        if digest(await _document(admin)) != digest(before):
+        if not await asyncio.to_thread(_says_the_same, await _text(admin), text, before):
             continue
         await admin.config(after)
-        now = await _document(admin)
-        if digest(without(now, upstream.name)) == digest(without(before, upstream.name)):
+        if await asyncio.to_thread(_leaves_others, await _text(admin), before, upstream.name):
             return
     words = f"{admin.url}: somebody else posts configurations at the same time"
     raise GatewayError(gateway, "conflict", words, retryable=True)
 
 
-async def _document(admin: Admin) -> Row:
+def _changed(text: str, upstream: Upstream, wanted: Wanted) -> tuple[Document, Document | None]:
+    """A document, and what it is to become; None if that is what it is."""
+    before = parse(text)
+    after = merged(before, upstream.name, wanted, upstream.settings(upstream_in(before, upstream.name)))
+    return before, None if digest(after) == digest(before) else after
+
+
+def _says_the_same(text: str, text_before: str, before: Document) -> bool:
+    return text == text_before or digest(parse(text)) == digest(before)
+
+
+def _leaves_others(text: str, before: Document, name: str) -> bool:
+    return digest(without(parse(text), name)) == digest(without(before, name))
+
+
+async def _text(admin: Admin) -> str:
     text = (await admin.config()).get("config")
     if not isinstance(text, str):
         raise DocumentError("the answer to GET /config holds no configuration")
-    return parse(text)
+    return text
 
 
 async def _rows(admin: Admin, upstream: Upstream) -> dict[str, Row]:
     found: dict[str, Row] = {}
     for row in await admin.rows(f"{upstream.path}/targets"):
-        target, weight, row_id = row.get("target"), row.get("weight"), row.get("id")
-        if isinstance(target, str) and isinstance(weight, int) and isinstance(row_id, str):
-            found[target_name(target)] = row
+        target = target_in(row)
+        if target and is_whole(row.get("weight")) and isinstance(row.get("id"), str):
+            found[target] = row
     return found
+
+
+def _before(tags: Sequence[str]) -> dict[str, object]:
+    """What our tags say stood there. Only of fields that we set: tags are anybody's to write."""
+    marks = (tag.removeprefix(WAS).partition("=") for tag in tags if tag.startswith(WAS))
+    return {name: value or PLAIN.get(name) for name, _, value in marks if name in SET_BY_US}
 
 
 def weights_differ(found: Weights, wanted: Weights) -> str:

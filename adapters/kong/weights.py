@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from ipaddress import ip_address
+from typing import TypeGuard
 
 from adapters.port import WHOLE_BP, Assignment, Version, host_port
 
@@ -62,11 +63,23 @@ def target_name(endpoint: str) -> str:
     return f"[{address.compressed}]:{port}" if address.version == 6 else f"{address}:{port}"
 
 
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value of some JSON is a whole number; ``true`` is none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def target_at(host: object, port: object) -> str:
-    """The target at what some JSON says is an address; empty where it is none (``true`` is no port)."""
-    if not isinstance(host, str) or not isinstance(port, int) or isinstance(port, bool):
+    """The target at what some JSON says is an address; empty where it is none."""
+    return target_name(f"{host}:{port}") if isinstance(host, str) and is_whole(port) else ""
+
+
+def target_in(row: Mapping[str, object]) -> str:
+    """The target of a row; empty where it is none."""
+    target = row.get("target")
+    try:
+        return target_name(target) if isinstance(target, str) else ""
+    except ValueError:
         return ""
-    return target_name(f"{host}:{port}")
 
 
 def targets_of(version: Version) -> tuple[str, ...]:
@@ -119,6 +132,16 @@ def changes(now: Weights, wanted: Wanted) -> list[tuple[str, int]]:
     candidate = _moves(now, wanted.candidate, raises_first=not remains)
     both = [*stable, *candidate] if stable_first else [*candidate, *stable]
     return [*both, *_moves(now, rest, raises_first=True)]
+
+
+def goes_on(now: Weights, wanted: Wanted, change: tuple[str, int]) -> bool:
+    """Whether a change is made although another was refused: it takes from the candidate, and stable serves.
+
+    A way back does not wait until every instance of stable can be added.
+    """
+    target, weight = change
+    takes = target not in wanted.stable and weight < now.get(target, 0)
+    return takes and any(now.get(name, 0) and weight for name, weight in wanted.stable.items())
 
 
 def _moves(now: Weights, wanted: Weights, *, raises_first: bool) -> list[tuple[str, int]]:

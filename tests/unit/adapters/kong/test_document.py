@@ -89,7 +89,16 @@ def test_what_is_no_configuration_is_refused(text):
         parse(text)
 
 
-@pytest.mark.parametrize("row", [{"weight": 1}, {"target": 5}, {"target": "host"}, {"target": "h:1", "weight": "x"}])
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"weight": 1},
+        {"target": 5},
+        {"target": "host"},
+        {"target": "h:1", "weight": "x"},
+        {"target": "h:1", "weight": True},
+    ],
+)
 def test_a_target_that_is_none_is_refused(row):
     with pytest.raises(DocumentError):
         weights_in({"upstreams": [{"name": "a", "id": "u"}], "targets": [{"upstream": "u", **row}]}, "a")

@@ -1,8 +1,11 @@
 import json
+import threading
 
 import pytest
 import yaml
 
+from adapters.kong import node
+from adapters.kong.document import parse
 from adapters.kong.node import Mode, Upstream, balancer, life_of, settings_differ, stored, weights_differ, write
 from adapters.kong.weights import Wanted
 from adapters.port import GatewayError, Stickiness
@@ -56,6 +59,24 @@ async def test_only_what_we_made_is_taken_away():
     ]
 
 
+@pytest.mark.parametrize(
+    ("now", "way_back", "lowered"),
+    [
+        ({A: 90, B: 10}, Wanted({A: 100, C: 100}, {B: 0}), True),
+        ({A: 0, B: 10}, Wanted({A: 0, C: 100}, {B: 0}), False),
+        ({B: 10}, Wanted({C: 100}, {B: 0}), False),
+    ],
+)
+async def test_a_refusal_of_stable_leaves_the_candidate_only_what_nobody_else_can_take(now, way_back, lowered):
+    script = database(*(row(target, weight) for target, weight in now.items()))
+    script.answers[f"POST {PATH}/targets"] = [(400, {"message": "no"})]
+    async with scripted(script) as admin:
+        with pytest.raises(GatewayError, match="400 no"):
+            await write(admin, "edge", Mode.DATABASE, PLAIN, way_back)
+    is_lowered = ("PATCH", f"{PATH}/targets/id-10.0.0.2", {"weight": 0}) in script.writes()
+    assert is_lowered is lowered, "the candidate keeps its share, or every weight is 0"
+
+
 async def test_an_upstream_is_made_when_it_is_missing():
     script = Script({"POST /upstreams": (201, {}), TARGETS: (200, {"data": [], "next": None})})
     script.answers[f"POST {PATH}/targets"] = [(201, {})]
@@ -74,10 +95,32 @@ async def test_an_upstream_is_made_when_it_is_missing():
 )
 async def test_sessions_are_kept_by_a_hash(stickiness, set_to):
     upstream = Upstream("bot.turnout", stickiness)
-    writes = await written(database(row(A, 100)), upstream, Wanted({A: 100}, {}))
-    assert writes == [("PATCH", "", {"algorithm": "consistent-hashing", **set_to})]
+    fields = {"algorithm": "consistent-hashing", **set_to}
+    writes = await written(database(row(A, 100), tags=["turnout"]), upstream, Wanted({A: 100}, {}))
+    assert writes == [("PATCH", "", fields)]
+    theirs = database(row(A, 100), tags=["theirs"])
+    was = ["turnout-was:algorithm=round-robin", "turnout-was:hash_on=none", f"turnout-was:{[*set_to][1]}="]
+    writes = await written(theirs, upstream, Wanted({A: 100}, {}))
+    assert writes == [("PATCH", "", {**fields, "tags": ["theirs", *was]})], "nobody could ever undo it"
     async with scripted(database(row(A, 100))) as admin:
         assert "algorithm 'round-robin'" in await settings_differ(admin, upstream)
+    async with scripted(database(row(A, 100), **fields, tags=[*was, "theirs"])) as admin:
+        assert await settings_differ(admin, upstream) == "", "the order in which Kong tells tags is called a change"
+
+
+def test_what_we_set_is_undone_and_only_that():
+    header, cookie = Stickiness(header="x-session"), Stickiness(cookie="turnout")
+    theirs = {"algorithm": "latency", "hash_on": "ip", "hash_on_header": "x-user", "hash_on_cookie": None, "tags": None}
+    found = theirs
+    for stickiness in (header, cookie, header, None):
+        found = {**found, **Upstream("bot.turnout", stickiness).settings(found)}
+        assert Upstream("bot.turnout", stickiness).settings(found).items() <= found.items(), "it would never rest"
+    assert found == theirs
+    hashed = {"algorithm": "consistent-hashing", "hash_on": "header", "hash_on_header": "x-session", "tags": None}
+    assert {**hashed, **Upstream("bot.turnout", header).settings(hashed)} == hashed
+    assert Upstream("bot.turnout", None).settings(hashed) == {}, "what its operator had chosen is taken away"
+    odd = {**hashed, "tags": ["turnout-was:name=x", "turnout-was:", 5]}
+    assert "name" not in Upstream("bot.turnout", None).settings(odd), "a tag could change any field"
 
 
 async def test_a_hash_that_somebody_else_chose_stays():
@@ -87,7 +130,8 @@ async def test_a_hash_that_somebody_else_chose_stays():
 
 
 async def test_what_is_stored_and_what_is_done_are_two_things():
-    script = database(row(A, 100), {"id": "x", "target": 5}, {"id": "y", "target": "[0000::1]:80", "weight": 1})
+    odd = [{"id": "x", "target": 5}, {"id": "z", "target": C, "weight": True}, {"id": "w", "target": "c", "weight": 1}]
+    script = database(row(A, 100), *odd, {"id": "y", "target": "[0000::1]:80", "weight": 1})
     script.answers[f"GET {PATH}/health?balancer_health=1"] = [(200, {"node_id": "n"})]
     async with scripted(script) as admin:
         assert await stored(admin, PLAIN) == {A: 100, "[::1]:80": 1}
@@ -136,6 +180,19 @@ async def test_a_document_is_posted_whole_and_only_when_it_changes():
     assert script.document["services"] == DOCUMENT["services"], "somebody else's configuration is gone"
     script.asked.clear()
     assert await written(script, PLAIN, wanted, Mode.DBLESS) == []
+
+
+async def test_a_document_of_megabytes_is_read_beside_everything_else(monkeypatch):
+    readers = []
+
+    def reading(text):
+        readers.append(threading.current_thread())
+        return parse(text)
+
+    monkeypatch.setattr(node, "parse", reading)
+    await written(Dbless(DOCUMENT), PLAIN, Wanted({A: 100}, {}), Mode.DBLESS)
+    assert threading.main_thread() not in readers, "every gateway's rollback would wait for it"
+    assert len(readers) == 2, "what has not changed is read a second time"
 
 
 async def test_what_somebody_posts_meanwhile_is_kept():
