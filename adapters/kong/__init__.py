@@ -7,5 +7,6 @@
 `receiver`  where Kong's http-log plugin posts to
 `balancer`  what a node says that its balancer does now (pure)
 `node`      one agent's upstream at one node: with a database, or without
+`writing`   that at every node, so that none waits for another
 `gateway`   the adapter: writes, waits until every node's balancer follows, observes
 """

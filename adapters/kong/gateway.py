@@ -17,7 +17,10 @@ from types import MappingProxyType
 
 import aiohttp
 
+from adapters.nodes import outcome_of, proof_of, whole_of, words_of
 from adapters.port import (
+    ALL_STABLE,
+    WHOLE_BP,
     Applied,
     Assignment,
     Capabilities,
@@ -35,9 +38,10 @@ from adapters.wishes import BEYOND_WEIGHTS
 from .admin import Admin, TokenSource
 from .balancer import difference
 from .log_book import LogBook
-from .node import Life, Mode, Upstream, balancer, life_of, settings_differ, stored, weights_differ, write
+from .node import Life, Mode, Upstream, balancer, life_of, settings_differ, stored, weights_differ
 from .receiver import Receiver
 from .weights import SHARE_BP_MIN, NotPossibleError, Wanted, share_given, target_name, wanted_of
+from .writing import Writing
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +65,9 @@ LOG_DELAY_S = 2.0
 """How old the newest entries may be: Kong's queue collects them for 1 s before it posts (``max_coalescing_delay``)."""
 
 CONNECTIONS_MAX = 32
+"""To one node. Nodes share none: requests that a frozen one holds would leave nothing to the others."""
 
-OUTCOMES = {
-    "unreachable": Applied.UNREACHABLE,
-    "conflict": Applied.UNCONFIRMED,
-    "unconfirmed": Applied.UNCONFIRMED,
-    "partial": Applied.UNCONFIRMED,
-}
-"""What a code means for a receipt; every other code is a refusal."""
+HASHED = "sessions are hashed onto few points, which gives the candidate another share than its weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +126,8 @@ class KongGateway:
         self._sleep = sleep
         self._epoch = uuid.uuid4().hex
         self._wanted: dict[str, Assignment] = {}
-        self._lives: dict[str, Life] = {}
+        self._lives: dict[tuple[str, str], Life] = {}
         self._log_book = LogBook()
-        self._turn = asyncio.Lock()
         self._opened: aiohttp.ClientSession | None = None
         token = TokenSource(options.token_env, options.token_file)
         self._nodes = tuple(
@@ -144,6 +142,7 @@ class KongGateway:
             )
             for url in options.nodes
         )
+        self._turns = {admin.url: asyncio.Lock() for admin in self._nodes}
         self._receiver: Receiver | None = None
         if options.http_log is not None:
             self._receiver = Receiver(*host_port(options.http_log), self._log_book.take)
@@ -168,50 +167,52 @@ class KongGateway:
         """Write the weights, and wait until every node's balancer has them. See the port."""
         started_s, split = self._now_s(), assignment.split
         self._know(assignment)
-        waiting: dict[str, str] = {}
+        waiting = self._silent(f"no answer within {timeout_s:g} s")
         try:
             wanted = wanted_of(assignment)
             async with asyncio.timeout(timeout_s):
-                await self._write(self._upstream(assignment), wanted)
-                await self._settle(self._upstream(assignment), wanted, waiting)
-            outcome, detail = Applied.CONFIRMED, ""
+                await self._bring(assignment, wanted, waiting)
         except NotPossibleError as error:
-            outcome, detail = Applied.REFUSED, str(error)
-        except GatewayError as error:
-            outcome, detail = OUTCOMES.get(error.code, Applied.REFUSED), str(error)
+            return Receipt(self.name, Applied.REFUSED, split, str(error), self._now_s() - started_s)
         except TimeoutError:
-            told = "; ".join(f"{url}: {words}" for url, words in sorted(waiting.items()))
-            outcome, detail = Applied.UNCONFIRMED, told or f"no answer within {timeout_s:g} s"
+            pass  # those that wait say so
+        outcome, code = outcome_of(waiting.values(), len(self._nodes))
+        detail = words_of(self.name, waiting.values())
         if outcome is Applied.REFUSED:
             log.warning("%s: %s was refused: %s", self.name, assignment.agent, detail)
-        return Receipt(self.name, outcome, split, detail, self._now_s() - started_s)
+        if outcome is Applied.CONFIRMED and assignment.stickiness and 0 < split.candidate_bp < WHOLE_BP:
+            detail = HASHED
+        return Receipt(self.name, outcome, split, detail, self._now_s() - started_s, code)
 
-    async def _write(self, upstream: Upstream, wanted: Wanted) -> None:
-        """Where there is a database, at the first node that answers; else at each. Raises GatewayError.
+    async def _bring(self, assignment: Assignment, wanted: Wanted, waiting: dict[str, GatewayError]) -> None:
+        """Write every node, and wait until its balancer follows; ``waiting`` tells at any time who does not, and why.
 
-        One node that cannot be written keeps no other from being written: a way back waits for nobody.
+        What a node was when it was written counts as soon as all of them follow: what is found there later in the same
+        life is somebody's doing.
         """
-        problems: list[GatewayError] = []
-        for admin in self._nodes:
-            try:
-                life = self._lives[admin.url] = await life_of(admin, self.name)
-                if life.mode is Mode.DBLESS:
-                    async with self._turn:  # a whole document is read, changed and posted
-                        await write(admin, self.name, life.mode, upstream, wanted)
-                else:
-                    await write(admin, self.name, life.mode, upstream, wanted)
-                    return
-            except GatewayError as error:
-                problems.append(error)
-        if problems:
-            whole = len(problems) == len(self._nodes)
-            code = problems[0].code if whole or problems[0].code not in OUTCOMES else "partial"
-            words = "; ".join(str(error).removeprefix(f"{self.name}: ") for error in problems)
-            raise GatewayError(self.name, code, words, retryable=problems[0].retryable)
+        upstream = self._upstream(assignment)
+        lives = await self._write(upstream, wanted, waiting)
+        if not waiting:
+            await self._settle(upstream, wanted, waiting)
+            self._lives.update({(assignment.agent, url): life for url, life in lives.items()})
 
-    async def _settle(self, upstream: Upstream, wanted: Wanted, waiting: dict[str, str]) -> None:
-        """Return when every node's balancer has the weights; ``waiting`` tells who has not, and why."""
-        waiting.update((admin.url, "not asked yet") for admin in self._nodes)
+    async def _write(self, upstream: Upstream, wanted: Wanted, waiting: dict[str, GatewayError]) -> Mapping[str, Life]:
+        writing = Writing(self.name, self._turns, upstream, wanted, waiting)
+        await writing.run(self._nodes)
+        return writing.lives
+
+    def _silent(self, words: str) -> dict[str, GatewayError]:
+        return {admin.url: self._unconfirmed(admin, words) for admin in self._nodes}
+
+    def _unconfirmed(self, admin: Admin, words: str) -> GatewayError:
+        return GatewayError(self.name, "unconfirmed", f"{admin.url}: {words}", retryable=True)
+
+    async def _settle(self, upstream: Upstream, wanted: Wanted, waiting: dict[str, GatewayError]) -> None:
+        """Return when every node's balancer has the weights.
+
+        A node that refuses to tell is asked again as well: another node has written what it may not know yet.
+        """
+        waiting.update(self._silent("its balancer has not been seen"))
         pause_s = POLL_S
         while True:
             async with asyncio.TaskGroup() as tasks:
@@ -222,17 +223,17 @@ class KongGateway:
             await self._sleep(pause_s)
             pause_s = min(pause_s * 2, POLL_MAX_S)
 
-    async def _look(self, admin: Admin, upstream: Upstream, wanted: Wanted, waiting: dict[str, str]) -> None:
+    async def _look(self, admin: Admin, upstream: Upstream, wanted: Wanted, waiting: dict[str, GatewayError]) -> None:
         try:
             found = await balancer(admin, upstream)
         except GatewayError as error:
-            waiting[admin.url] = str(error).removeprefix(f"{self.name}: {admin.url}: ")
+            waiting[admin.url] = error
             return
         words = difference(found, wanted.all)
         if found is not None:
             self._log_book.learn(upstream.name, found.addresses)
         if words:
-            waiting[admin.url] = words
+            waiting[admin.url] = self._unconfirmed(admin, words)
         else:
             waiting.pop(admin.url, None)
 
@@ -260,15 +261,21 @@ class KongGateway:
         upstream = self._upstream(assignment)
         try:
             wanted = wanted_of(assignment)
-            found = [await self._compare(admin, upstream, wanted) for admin in self._nodes]
         except NotPossibleError as error:
             return Verification(self.name, Proof.REFUSED, str(error))
+        looks = (self._compare(admin, agent, upstream, wanted) for admin in self._nodes)
+        return proof_of(self.name, await asyncio.gather(*looks))
+
+    async def _compare(self, admin: Admin, agent: str, upstream: Upstream, wanted: Wanted) -> Verification:
+        try:
+            return await self._found(admin, agent, upstream, wanted)
         except GatewayError as error:
             is_away = error.code == "unreachable"
             return Verification(self.name, Proof.UNREACHABLE if is_away else Proof.REFUSED, str(error))
-        return next((entry for entry in found if entry.proof is not Proof.APPLIED), found[0])
 
-    async def _compare(self, admin: Admin, upstream: Upstream, wanted: Wanted) -> Verification:
+    async def _found(self, admin: Admin, agent: str, upstream: Upstream, wanted: Wanted) -> Verification:
+        known = self._lives.get((agent, admin.url))
+        life = known if known and known.mode is Mode.DATABASE else await life_of(admin, self.name)
         try:
             found_weights = await stored(admin, upstream)
             words = weights_differ(found_weights, wanted.all) or await settings_differ(admin, upstream)
@@ -278,19 +285,19 @@ class KongGateway:
             found_weights, words = {}, f"upstream {upstream.name} is gone"
         if words:
             is_gone = not wanted.all.keys() <= found_weights.keys()
-            proof = Proof.RESET if await self._began_again(admin, is_gone=is_gone) else Proof.DRIFTED
+            proof = Proof.RESET if await self._began_again(admin, agent, is_gone=is_gone) else Proof.DRIFTED
             return Verification(self.name, proof, f"{admin.url}: {words}")
         found = await balancer(admin, upstream)
         if words := difference(found, wanted.all):
             return Verification(self.name, Proof.PENDING, f"{admin.url}: {words}")
         if found is not None:
             self._log_book.learn(upstream.name, found.addresses)
-        hashed = "sessions are hashed onto few points, so judge by the observed share" if upstream.stickiness else ""
-        return Verification(self.name, Proof.APPLIED, hashed)
+        self._lives[agent, admin.url] = life  # it stands in this life as well
+        return Verification(self.name, Proof.APPLIED)
 
-    async def _began_again(self, admin: Admin, *, is_gone: bool) -> bool:
+    async def _began_again(self, admin: Admin, agent: str, *, is_gone: bool) -> bool:
         """Whether a node without a database has only its file again: it has another id, or nothing of ours."""
-        now, before = await life_of(admin, self.name), self._lives.get(admin.url)
+        now, before = await life_of(admin, self.name), self._lives.get((agent, admin.url))
         return now.mode is Mode.DBLESS and (is_gone or before is None or now.node_id != before.node_id)
 
     async def observe(self, agent: str) -> Observation:
@@ -335,10 +342,15 @@ class KongGateway:
         assignment = self._wanted.get(agent)
         if assignment is None:
             return
-        alone = replace(assignment, candidate=None, split=replace(assignment.split, candidate_bp=0, mirror_bp=0))
-        await self._write(self._upstream(alone), wanted_of(alone))
+        alone = replace(assignment, candidate=None, split=ALL_STABLE, stickiness=None)
+        waiting = self._silent("no answer yet")
+        await self._write(self._upstream(alone), wanted_of(alone), waiting)
+        if waiting:
+            raise whole_of(self.name, waiting.values(), len(self._nodes))
         self._wanted.pop(agent, None)
         self._log_book.forget(self._upstream(alone).name)
+        for admin in self._nodes:
+            self._lives.pop((agent, admin.url), None)
 
     async def close(self) -> None:
         """Stop listening. Kong keeps serving what it has."""
@@ -352,7 +364,9 @@ class KongGateway:
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
-            self._opened = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX))
+            self._opened = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS_MAX)
+            )
         return self._opened
 
     async def _listen(self) -> None:

@@ -1,66 +1,15 @@
-import contextlib
 import socket
 from dataclasses import replace
 
 import aiohttp
 import pytest
 
-from adapters.kong.gateway import CAPABILITIES, LOG_DELAY_S, KongGateway, KongOptions
-from adapters.port import Applied, Assignment, GatewayError, Proof, Route, Split, Stickiness, Tally, Version
-from tests.contract.simulators.forwarding import port_of, serve
-from tests.contract.simulators.kong.admin import AdminApi
-from tests.contract.simulators.kong.ring import Ring
-from tests.contract.simulators.kong.store import Store
+from adapters.kong.gateway import CAPABILITIES, HASHED, LOG_DELAY_S
+from adapters.port import Applied, GatewayError, Proof, Split, Stickiness, Tally
+
+from .kongs import A, B, Kongs, at
 
 pytestmark = pytest.mark.timeout(30)
-
-A, B = "10.0.0.1:80", "10.0.0.2:80"
-
-
-def at(candidate_bp, **more):
-    split = Split(candidate_bp)
-    return Assignment("bot", Route(), Version("1.0", (A,)), Version("1.1", (B,)), split=split, **more)
-
-
-class Kongs:
-    """Nodes that share a configuration, on a clock that moves when the adapter waits.
-
-    Attributes:
-        delays_s: how long each node takes to follow.
-    """
-
-    def __init__(self, *delays_s, database="postgres"):
-        self.now_s = 0.0
-        shared = Store(lambda: self.now_s)
-        self.stores = [shared if database != "off" else Store(lambda: self.now_s) for _ in delays_s]
-        self.rings = [
-            Ring(store, lambda: self.now_s, delay_s=delay_s, settles_after_s=0.0)
-            for store, delay_s in zip(self.stores, delays_s, strict=True)
-        ]
-        for store in set(self.stores):
-            rings = [ring for ring, owned in zip(self.rings, self.stores, strict=True) if owned is store]
-            store.changed = lambda rings=rings: [ring.heard() for ring in rings]
-        pairs = zip(self.stores, self.rings, strict=True)
-        self.apis = [AdminApi(store, ring, database=database) for store, ring in pairs]
-
-    async def sleep(self, delay_s):
-        self.now_s += delay_s
-
-    def weights(self, index=0):
-        return {row["target"]: row["weight"] for row in self.stores[index].listed("targets")}
-
-    @contextlib.asynccontextmanager
-    async def gateway(self, *elsewhere, **options):
-        self.runners = [await serve(api.app(), 0) for api in self.apis]
-        self.urls = tuple(f"http://127.0.0.1:{port_of(runner)}" for runner in self.runners)
-        nodes = (*self.urls, *elsewhere)
-        gateway = KongGateway("edge", KongOptions(nodes, **options), now_s=lambda: self.now_s, sleep=self.sleep)
-        try:
-            yield gateway
-        finally:
-            await gateway.close()
-            for runner in self.runners:
-                await runner.cleanup()
 
 
 async def test_a_split_is_confirmed_when_every_node_does_it():
@@ -140,8 +89,7 @@ async def test_a_hand_is_found_whatever_it_changed():
     async with kongs.gateway() as gateway:
         assert (await gateway.verify("bot")).proof is Proof.PENDING
         await gateway.apply(at(1_000, stickiness=Stickiness(header="x-session")), timeout_s=5.0)
-        verification = await gateway.verify("bot")
-        assert (verification.proof, "observed share" in verification.detail) == (Proof.APPLIED, True)
+        assert (await gateway.verify("bot")).proof is Proof.APPLIED
         upstream = store.find("upstreams", "bot.turnout")
         store.update("upstreams", upstream, {"hash_on": "none"})
         assert (await gateway.verify("bot")).proof is Proof.DRIFTED
@@ -151,6 +99,43 @@ async def test_a_hand_is_found_whatever_it_changed():
         store.delete("upstreams", store.find("upstreams", "bot.turnout"))
         assert (await gateway.verify("bot")).proof is Proof.DRIFTED
         assert (await gateway.apply(at(1_000), timeout_s=5.0)).outcome is Applied.CONFIRMED
+
+
+async def test_it_is_said_that_a_hash_gives_another_share():
+    kongs, sticky = Kongs(0.0), Stickiness(header="x-session")
+    async with kongs.gateway() as gateway:
+        for candidate_bp, detail in ((1_000, HASHED), (10_000, ""), (0, "")):
+            receipt = await gateway.apply(at(candidate_bp, stickiness=sticky), timeout_s=5.0)
+            assert (receipt.outcome, receipt.detail) == (Applied.CONFIRMED, detail), "weight is taken for share"
+
+
+async def test_a_hash_that_nobody_wants_any_more_is_undone():
+    kongs, sticky = Kongs(0.0), Stickiness(header="x-session")
+    store = kongs.stores[0]
+    upstream = store.create("upstreams", {"name": "bot.turnout", "algorithm": "least-connections", "tags": ["theirs"]})
+    before = {**upstream, "updated_at": None}
+    async with kongs.gateway() as gateway:
+        for end in (lambda: gateway.apply(at(1_000), timeout_s=5.0), lambda: gateway.remove("bot")):
+            await gateway.apply(at(1_000, stickiness=sticky), timeout_s=5.0)
+            assert store.find("upstreams", "bot.turnout")["hash_on"] == "header"
+            assert (await gateway.verify("bot")).proof is Proof.APPLIED
+            await end()
+            now = {**store.find("upstreams", "bot.turnout"), "updated_at": None}
+            assert now == before, "sessions stay hashed, or somebody else's setting is gone"
+
+
+@pytest.mark.parametrize("tags", [None, ["theirs"]])
+async def test_a_hash_is_undone_without_a_database_too(tags):
+    kongs, sticky = Kongs(0.0, database="off"), Stickiness(cookie="turnout")
+    store = kongs.stores[0]
+    store.load({"_format_version": "3.0", "upstreams": [{"name": "bot.turnout", "tags": tags}]}, flatten=False)
+    stamps = {"created_at": None, "updated_at": None}
+    before = {**store.find("upstreams", "bot.turnout"), **stamps}
+    async with kongs.gateway() as gateway:
+        await gateway.apply(at(1_000, stickiness=sticky), timeout_s=5.0)
+        assert store.find("upstreams", "bot.turnout")["hash_on_cookie"] == "turnout"
+        assert (await gateway.apply(at(1_000), timeout_s=5.0)).outcome is Applied.CONFIRMED
+        assert {**store.find("upstreams", "bot.turnout"), **stamps} == before
 
 
 async def test_a_restart_is_told_from_a_hand():
