@@ -125,6 +125,9 @@ class Admin:
     async def _ask(self, method: str, path: str, body: object = None) -> Row:
         try:
             headers = self._headers(body)
+        except ValueError as error:
+            raise self._error("denied", str(error), retryable=True) from error
+        try:
             async with self._session().request(
                 method,
                 self.url + path,
@@ -135,9 +138,7 @@ class Admin:
                 ssl=self._trust(),
             ) as response:
                 return self._answer(response.status, await _read(response.content))
-        except ValueError as error:
-            raise self._error("denied", str(error), retryable=True) from error
-        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is one
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError; URLs raise ValueError
             words = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
             raise self._error("unreachable", words, retryable=True) from error
 

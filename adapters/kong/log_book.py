@@ -12,13 +12,19 @@ from dataclasses import dataclass, field, replace
 
 from adapters.port import Tally, latency_over
 
-from .weights import target_at
+from .weights import is_whole, target_at
 
 VERSIONS_MAX = 32
 """Of one agent, the versions whose counts are kept; the one that was heard of longest ago goes first."""
 
+ADDRESSES_MAX = 4_096
+"""Of one agent, the addresses that are known; in a cluster every version has new ones."""
+
 SEEN_MAX = 65_536
 """The requests that are remembered, because Kong posts a batch again when it missed our answer to it."""
+
+REQUEST_ID_CHARS_MAX = 128
+"""Kong's has 32; what is longer is not remembered."""
 
 TRIES_MAX = 64
 
@@ -29,6 +35,12 @@ class _Agent:
     versions: Mapping[str, str] = field(default_factory=dict)
     limits_s: tuple[float, ...] = ()
     counts: dict[str, Tally] = field(default_factory=dict)
+
+    def know(self, versions: Mapping[str, str]) -> None:
+        """The newest addresses are kept, and those that are told again are new again."""
+        older = {address: name for address, name in self.versions.items() if address not in versions}
+        kept = ADDRESSES_MAX - len(versions)
+        self.versions = {**dict(list(older.items())[max(0, len(older) - kept) :]), **versions}
 
 
 @dataclass(slots=True)
@@ -55,16 +67,15 @@ class LogBook:
             limits_s: count the answers that took longer than each of these.
         """
         entry = self._agents.setdefault(upstream, _Agent(agent))
-        entry.versions, entry.limits_s = {**entry.versions, **versions}, tuple(limits_s)
+        entry.limits_s = tuple(limits_s)
+        entry.know(versions)
 
     def learn(self, upstream: str, addresses: Mapping[str, str]) -> None:
         """Host names' addresses, ``ip:port`` to the target that has it: entries name addresses."""
         entry = self._agents.get(upstream)
         if entry is not None:
-            named = {
-                address: entry.versions[target] for address, target in addresses.items() if target in entry.versions
-            }
-            entry.versions = {**entry.versions, **named}
+            named = ((address, entry.versions.get(target)) for address, target in addresses.items())
+            entry.know({address: version for address, version in named if version is not None})
 
     def forget(self, upstream: str) -> None:
         """Count nothing of this upstream any more."""
@@ -89,7 +100,7 @@ class LogBook:
         if self._is_repeated(_mapping(entry, "request").get("id")):
             return
         status, waited_s = _mapping(entry, "response").get("status"), _waited_s(_mapping(entry, "latencies"))
-        failed = not isinstance(status, int) or status >= 500
+        failed = not is_whole(status) or status >= 500
         for index, attempt in enumerate(tries[:TRIES_MAX]):
             version = agent.versions.get(_address(attempt))
             is_last = index == len(tries) - 1
@@ -98,7 +109,7 @@ class LogBook:
         self.entries += 1
 
     def _is_repeated(self, request_id: object) -> bool:
-        if not isinstance(request_id, str):
+        if not isinstance(request_id, str) or len(request_id) > REQUEST_ID_CHARS_MAX:
             return False  # before Kong 3.5 there is none
         if request_id in self._seen:
             return True

@@ -48,6 +48,14 @@ async def test_nobody_there_is_unreachable():
     assert (raised.value.code, raised.value.retryable) == ("unreachable", True)
 
 
+async def test_an_address_that_is_none_is_not_called_a_wrong_token():
+    async with scripted(Script()) as admin:
+        admin.url = "http://127.0.0.1:99999"
+        with pytest.raises(GatewayError) as raised:
+            await admin.root()
+    assert raised.value.code == "unreachable"
+
+
 async def test_an_answer_without_a_body_is_none():
     async with scripted(Script({"DELETE /x": (204, b"")})) as admin:
         assert await admin.ask("DELETE", "/x") == {}

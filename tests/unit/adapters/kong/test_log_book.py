@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.kong.log_book import SEEN_MAX, VERSIONS_MAX, LogBook
+from adapters.kong.log_book import ADDRESSES_MAX, REQUEST_ID_CHARS_MAX, SEEN_MAX, VERSIONS_MAX, LogBook
 from adapters.port import Tally, latency_over
 
 A, B = {"ip": "10.0.0.1", "port": 80}, {"ip": "10.0.0.2", "port": 80}
@@ -52,6 +52,32 @@ def test_a_batch_that_kong_posts_again_counts_once():
         log_book.take(entry(A, request={"id": str(index)}))
     assert log_book.tallies("bot.turnout", [])["1.0"].requests == SEEN_MAX + 11
     assert len(log_book._seen) == SEEN_MAX
+
+
+def test_what_no_kong_calls_a_request_is_not_kept():
+    log_book = book()
+    log_book.take(entry(A, request={"id": "x" * (REQUEST_ID_CHARS_MAX + 1)}))
+    assert not log_book._seen, "whoever may post could fill the memory"
+    assert log_book.entries == 1
+
+
+def test_addresses_of_long_ago_are_forgotten_and_the_present_ones_are_not():
+    log_book = book()
+    for rollout in range(3):
+        pods = {f"10.1.{rollout}.{index // 200}:{index % 200 + 1}": f"2.{rollout}" for index in range(2_000)}
+        log_book.know("bot.turnout", "bot", {**pods, "10.0.0.1:80": "1.0"})
+        log_book.learn("bot.turnout", {"10.0.0.3:80": "10.0.0.1:80"})
+    assert len(log_book._agents["bot.turnout"].versions) == ADDRESSES_MAX, "every rollout would cost memory for ever"
+    log_book.take(entry(A))
+    log_book.take(entry({"ip": "10.0.0.3", "port": 80}))
+    assert log_book.tallies("bot.turnout", [])["1.0"].requests == 2
+
+
+@pytest.mark.parametrize("status", [True, None, "200", 500])
+def test_an_answer_whose_status_is_none_failed(status):
+    log_book = book()
+    log_book.take(entry(A, status=status))
+    assert log_book.tallies("bot.turnout", [])["1.0"] == Tally(1, 1)
 
 
 @pytest.mark.parametrize("port", [True, False, None, "80", 80.0])
