@@ -3,5 +3,6 @@
 `plan`     an assignment as servers with weights, and the order in which they are changed (pure)
 `counts`   peers' counters, summed per version over restarts and nodes (pure)
 `api`      one instance's API: requests, and errors with a code
-`gateway`  the adapter: writes, reads back, observes
+`instance` one agent's servers and percentage at one instance
+`gateway`  the adapter: every instance at once, each for itself; observes
 """

@@ -75,6 +75,9 @@ class Api:
         """One request; None for an answer without a body. Raises GatewayError."""
         try:
             value = self._authorization.read()
+        except ValueError as error:
+            raise self._error("denied", str(error), retryable=True) from error
+        try:
             headers: Mapping[str, str] = {
                 **({"Authorization": value} if value else {}),
                 **({"Content-Type": "application/json"} if body is not None else {}),
@@ -94,9 +97,7 @@ class Api:
                     if len(raw) > BODY_BYTES_MAX:
                         raise self._error("invalid", f"its answer is longer than {BODY_BYTES_MAX} bytes")
                 return self._answer(response.status, bytes(raw))
-        except ValueError as error:
-            raise self._error("denied", str(error), retryable=True) from error
-        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is one
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError; URLs raise ValueError
             words = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
             raise self._error("unreachable", words, retryable=True) from error
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from adapters.port import Tally
 
+from .plan import is_whole, server_name
+
 PEERS_MAX = 4_096
 """The peers whose counters are remembered; the one that was heard of longest ago goes first."""
 
@@ -18,7 +20,7 @@ class Peer:
     """One peer of an upstream, as the API tells it.
 
     Attributes:
-        server: its address.
+        server: its address, as :func:`~adapters.nginx_plus.plan.server_name` writes it.
         id: changes when a server is taken away and added again.
         requests: that were sent to it.
         active: of them, those that have not ended.
@@ -80,7 +82,7 @@ def peer_of(row: object) -> Peer | None:
     responses = row.get("responses")
     told = responses if isinstance(responses, dict) else {}
     numbers = (row.get("id"), row.get("requests"), row.get("active"), told.get("total"), told.get("5xx"))
-    found = [number for number in numbers if isinstance(number, int) and not isinstance(number, bool) and number >= 0]
+    found = [number for number in numbers if is_whole(number) and number >= 0]
     if len(found) != len(numbers):
         return None
-    return Peer(row["server"], *found)
+    return Peer(server_name(row["server"]), *found)

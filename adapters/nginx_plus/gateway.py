@@ -9,12 +9,13 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 import aiohttp
 
+from adapters.nodes import outcome_of, proof_of, whole_of, words_of
 from adapters.port import (
     ALL_STABLE,
     Applied,
@@ -30,19 +31,9 @@ from adapters.port import (
 from adapters.wishes import BEYOND_WEIGHTS, Wish
 
 from .api import Api, Authorization
-from .counts import Counts, Peer, peer_of
-from .plan import (
-    NotPossibleError,
-    Server,
-    Weights,
-    changes,
-    difference,
-    fields,
-    server_name,
-    servers_of,
-    tracks_of,
-    weighted,
-)
+from .counts import Counts
+from .instance import Instance, Pool
+from .plan import NotPossibleError, servers_of, tracks_of, weighted
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +50,7 @@ CAPABILITIES = Capabilities(
 """``proves_effect`` may well be true, because workers share an upstream's zone; nobody has measured it."""
 
 CONNECTIONS_MAX = 32
-OUTCOMES = {"unreachable": Applied.UNREACHABLE, "conflict": Applied.UNCONFIRMED, "unconfirmed": Applied.UNCONFIRMED}
+"""To one instance. Instances share none: requests that a frozen one holds would leave nothing to the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +79,6 @@ class NginxPlusOptions:
     timeout_s: float = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Pool:
-    """One upstream: what its servers are to be."""
-
-    path: str
-    stable: Weights
-    candidate: Weights
-
-    @property
-    def all(self) -> Weights:
-        return {**self.candidate, **self.stable}
-
-
 class NginxPlusGateway:
     """One gateway of NGINX Plus instances.
 
@@ -118,11 +96,10 @@ class NginxPlusGateway:
         self._epoch = uuid.uuid4().hex
         self._wanted: dict[str, Assignment] = {}
         self._counts: dict[str, Counts] = {}
-        self._loaded: dict[str, object] = {}
-        self._added: set[tuple[str, str, str]] = set()
+        self._loaded: dict[tuple[str, str], object] = {}
         self._opened: aiohttp.ClientSession | None = None
         authorization = Authorization(options.authorization_env, options.authorization_file)
-        self._nodes = tuple(
+        apis = (
             Api(
                 name,
                 url,
@@ -133,6 +110,7 @@ class NginxPlusGateway:
             )
             for url in options.nodes
         )
+        self._nodes = tuple(Instance(name, api, options.keyval) for api in apis)
 
     # --- applying -----------------------------------------------------------------------------------------------------
 
@@ -142,136 +120,64 @@ class NginxPlusGateway:
 
     async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:
         """Write every instance, and read each back. See the port."""
-        started_s = self._now_s()
+        started_s, split = self._now_s(), assignment.split
         self._wanted[assignment.agent] = assignment
-        problems: list[GatewayError] = []
-        outcome, detail = Applied.CONFIRMED, ""
+        waiting = self._silent(f"no answer within {timeout_s:g} s")
         try:
             pools = self._pools(assignment)
-            async with asyncio.timeout(timeout_s), asyncio.TaskGroup() as tasks:
-                for api in self._nodes:
-                    tasks.create_task(self._bring(api, assignment, pools, problems))
+            async with asyncio.timeout(timeout_s):
+                await self._at_each(lambda node: self._bring(node, assignment, pools), waiting)
         except NotPossibleError as error:
-            outcome, detail = Applied.REFUSED, str(error)
+            return Receipt(self.name, Applied.REFUSED, split, str(error), self._now_s() - started_s)
         except TimeoutError:
-            outcome, detail = Applied.UNCONFIRMED, f"no answer within {timeout_s:g} s"
-        if problems:
-            outcome, detail = self._told(problems)
-        return Receipt(self.name, outcome, assignment.split, detail, self._now_s() - started_s)
+            pass  # those that wait say so
+        outcome, code = outcome_of(waiting.values(), len(self._nodes))
+        detail = words_of(self.name, waiting.values())
+        return Receipt(self.name, outcome, split, detail, self._now_s() - started_s, code)
 
-    def _told(self, problems: Sequence[GatewayError]) -> tuple[Applied, str]:
-        """A refusal by any instance is one; an instance that is out of reach makes the whole unconfirmed."""
-        outcomes = {OUTCOMES.get(error.code, Applied.REFUSED) for error in problems}
-        detail = "; ".join(str(error).removeprefix(f"{self.name}: ") for error in problems)
-        if Applied.REFUSED in outcomes:
-            return Applied.REFUSED, detail
-        is_whole = len(problems) == len(self._nodes) and outcomes == {Applied.UNREACHABLE}
-        return (Applied.UNREACHABLE if is_whole else Applied.UNCONFIRMED), detail
+    async def _at_each(self, act: Callable[[Instance], Awaitable[object]], waiting: dict[str, GatewayError]) -> None:
+        """Do it at every instance at once; ``waiting`` tells at any time where it is not done, and why."""
 
-    async def _bring(
-        self, api: Api, assignment: Assignment, pools: Sequence[_Pool], problems: list[GatewayError]
-    ) -> None:
-        try:
-            await self._write(api, assignment, pools)
-            words = await self._differs(api, assignment, pools)
-        except GatewayError as error:
-            problems.append(error)
-        else:
-            if words:
-                problems.append(GatewayError(self.name, "unconfirmed", f"{api.url}: {words}", retryable=True))
-
-    async def _write(self, api: Api, assignment: Assignment, pools: Sequence[_Pool]) -> None:
-        """Make one instance what is wanted. No request goes to a candidate whose servers are being exchanged."""
-        self._loaded[api.url] = await self._loaded_at(api)
-        read = {pool.path: await self._servers(api, pool.path) for pool in pools}
-        if self._options.keyval is not None:
-            before = await self._percent(api, assignment.agent)
-            candidate = pools[1]
-            moves = difference(read[candidate.path], candidate.all) != ""
-            share_bp = assignment.split.candidate_bp
-            first_bp = 0 if moves else min(before, share_bp)
-            await self._sync(api, assignment, pools[0], read[pools[0].path])
-            await self._send(api, assignment.agent, before, first_bp)
-            await self._sync(api, assignment, candidate, read[candidate.path])
-            await self._send(api, assignment.agent, first_bp, share_bp)
-        else:
-            await self._sync(api, assignment, pools[0], read[pools[0].path])
-
-    async def _sync(self, api: Api, assignment: Assignment, pool: _Pool, now: dict[str, Server]) -> None:
-        for name, weight in changes(now, pool.stable, pool.candidate):
-            server = now.get(name)
-            said = fields(server, weight)
-            if server is None:
-                await api.ask("POST", f"{pool.path}/servers", {"server": name, **said})
-                self._added.add((api.url, pool.path, name))
+        async def at(node: Instance) -> None:
+            try:
+                await act(node)
+            except GatewayError as error:
+                waiting[node.url] = error
             else:
-                await api.ask("PATCH", f"{pool.path}/servers/{server.id}", said)
-        known = {name for version in assignment.versions for name in servers_of(version)}
-        for name in now.keys() - known:
-            if (api.url, pool.path, name) in self._added:  # what we did not add stays, and is down
-                await api.ask("DELETE", f"{pool.path}/servers/{now[name].id}")
-                self._added.discard((api.url, pool.path, name))
+                del waiting[node.url]
 
-    async def _send(self, api: Api, agent: str, before_bp: int, share_bp: int) -> None:
-        if before_bp != share_bp:
-            await api.ask("PATCH", f"/http/keyvals/{self._options.keyval}", {agent: f"{share_bp / 100:g}"})
+        async with asyncio.TaskGroup() as tasks:
+            for node in self._nodes:
+                tasks.create_task(at(node))
 
-    def _pools(self, assignment: Assignment) -> tuple[_Pool, ...]:
+    def _silent(self, words: str) -> dict[str, GatewayError]:
+        return {node.url: self._unconfirmed(node, words) for node in self._nodes}
+
+    def _unconfirmed(self, node: Instance, words: str) -> GatewayError:
+        return GatewayError(self.name, "unconfirmed", f"{node.url}: {words}", retryable=True)
+
+    async def _bring(self, node: Instance, assignment: Assignment, pools: Sequence[Pool]) -> None:
+        """Write one instance and read it back. What is found there later in the same life is somebody's doing."""
+        loaded = await node.loaded_at()
+        await node.write(assignment, pools)
+        if words := await node.differs(assignment, pools):
+            raise self._unconfirmed(node, words)
+        self._loaded[assignment.agent, node.url] = loaded
+
+    def _pools(self, assignment: Assignment) -> tuple[Pool, ...]:
         base = f"/http/upstreams/{quote(self._options.upstream.replace('{agent}', assignment.agent), safe='')}"
         if self._options.keyval is None:
-            return (_Pool(base, *weighted(assignment)),)
+            return (Pool(base, *weighted(assignment)),)
         share_bp = assignment.split.candidate_bp
         if share_bp and share_bp not in self._options.percentages:
             raise NotPossibleError(f"the configuration has no split_clients for {share_bp / 100:g} %")
         stable, candidate = tracks_of(assignment)
         return (
-            _Pool(f"{base}-stable", dict.fromkeys(stable, 1), {}),
-            _Pool(f"{base}-candidate", dict.fromkeys(candidate, 1), {}),
+            Pool(f"{base}-stable", dict.fromkeys(stable, 1), {}),
+            Pool(f"{base}-candidate", dict.fromkeys(candidate, 1), {}),
         )
 
     # --- reading back -------------------------------------------------------------------------------------------------
-
-    async def _servers(self, api: Api, path: str) -> dict[str, Server]:
-        """By address. Raises GatewayError."""
-        rows = await api.ask("GET", f"{path}/servers")
-        found: dict[str, Server] = {}
-        for row in rows if isinstance(rows, list) else ():
-            server_id, address = (row.get("id"), row.get("server")) if isinstance(row, dict) else (None, None)
-            if isinstance(server_id, int) and isinstance(address, str) and not address.startswith("unix:"):
-                drains, weight = row.get("drain") is True, row.get("weight", 1)
-                out = drains or row.get("down") is True
-                found[server_name(address)] = Server(server_id, weight if isinstance(weight, int) else 1, out, drains)
-        return found
-
-    async def _percent(self, api: Api, agent: str) -> int:
-        """What the keyval says of an agent, in basis points; 0 where it says nothing. Raises GatewayError."""
-        try:
-            pairs = await api.ask("GET", f"/http/keyvals/{self._options.keyval}")
-        except GatewayError as error:
-            if error.code == "not-found":
-                words = f"{api.url}: there is no keyval zone {self._options.keyval}"
-                raise GatewayError(self.name, "not-found", words, retryable=False) from error
-            raise
-        value = pairs.get(agent) if isinstance(pairs, dict) else None
-        try:
-            return round(float(value) * 100) if isinstance(value, str) else 0
-        except (ValueError, OverflowError):
-            return -1
-
-    async def _differs(self, api: Api, assignment: Assignment, pools: Sequence[_Pool]) -> str:
-        for pool in pools:
-            if words := difference(await self._servers(api, pool.path), pool.all):
-                return words
-        if self._options.keyval is not None:
-            share_bp = await self._percent(api, assignment.agent)
-            if share_bp != assignment.split.candidate_bp:
-                return f"the keyval says {share_bp / 100:g} %, not {assignment.split.candidate_bp / 100:g} %"
-        return ""
-
-    async def _loaded_at(self, api: Api) -> object:
-        """When an instance read its configuration: a restart or a reload may have lost what it was told."""
-        about = await api.ask("GET", "/nginx")
-        return about.get("load_timestamp") if isinstance(about, dict) else None
 
     async def verify(self, agent: str) -> Verification:
         """Compare what every instance has with what was applied last."""
@@ -280,15 +186,22 @@ class NginxPlusGateway:
             return Verification(self.name, Proof.PENDING, "nothing has been applied for it yet")
         try:
             pools = self._pools(assignment)
-            for api in self._nodes:
-                if words := await self._differs(api, assignment, pools):
-                    is_same = await self._loaded_at(api) == self._loaded.get(api.url)
-                    return Verification(self.name, Proof.DRIFTED if is_same else Proof.RESET, f"{api.url}: {words}")
         except NotPossibleError as error:
             return Verification(self.name, Proof.REFUSED, str(error))
+        found = await asyncio.gather(*(self._compare(node, assignment, pools) for node in self._nodes))
+        return proof_of(self.name, found)
+
+    async def _compare(self, node: Instance, assignment: Assignment, pools: Sequence[Pool]) -> Verification:
+        key = (assignment.agent, node.url)
+        try:
+            loaded = await node.loaded_at()
+            if words := await node.differs(assignment, pools):
+                is_same = await node.loaded_at() == self._loaded.get(key)
+                return Verification(self.name, Proof.DRIFTED if is_same else Proof.RESET, f"{node.url}: {words}")
         except GatewayError as error:
             is_away = error.code == "unreachable"
             return Verification(self.name, Proof.UNREACHABLE if is_away else Proof.REFUSED, str(error))
+        self._loaded[key] = loaded  # it stands in this life as well
         return Verification(self.name, Proof.APPLIED)
 
     async def observe(self, agent: str) -> Observation:
@@ -297,19 +210,16 @@ class NginxPlusGateway:
         if assignment is None:
             raise GatewayError(self.name, "not-found", f"{agent} was never applied", retryable=False)
         versions = {name: found.name for found in reversed(assignment.versions) for name in servers_of(found)}
+        pools = self._pools(replace(assignment, split=ALL_STABLE))
         counts = self._counts.setdefault(agent, Counts())
         active: dict[str, int] = dict.fromkeys((version.name for version in assignment.versions), 0)
         unseen: set[str] = set()
-        for api in self._nodes:
-            peers: list[Peer] = []
-            zombies = 0
-            for pool in self._pools(replace(assignment, split=ALL_STABLE)):
-                upstream = await api.ask("GET", pool.path)
-                told = upstream if isinstance(upstream, dict) else {}
-                found = [peer_of(row) for row in told.get("peers") or ()]
-                peers += [replace(peer, server=server_name(peer.server)) for peer in found if peer is not None]
-                zombies += told.get("zombies") or 0
-            counts.take(api.url, peers, versions)
+        sights = await asyncio.gather(*(node.sight(pools) for node in self._nodes), return_exceptions=True)
+        for node, sight in zip(self._nodes, sights, strict=True):
+            if isinstance(sight, BaseException):
+                raise sight
+            peers, zombies = sight
+            counts.take(node.url, peers, versions)
             for peer in peers:
                 if peer.server in versions:
                     active[versions[peer.server]] += peer.active
@@ -320,17 +230,17 @@ class NginxPlusGateway:
 
     async def status(self) -> GatewayStatus:
         """Which instances answer, and what they are."""
-        details, reachable = [], True
-        for api in self._nodes:
-            try:
-                about = await api.ask("GET", "/nginx")
-            except GatewayError as error:
-                reachable = False
-                details.append(str(error).removeprefix(f"{self.name}: "))
-            else:
-                build = about.get("build") if isinstance(about, dict) else None
-                details.append(f"{api.url}: {build or 'NGINX'}")
-        return GatewayStatus(self.name, "nginx-plus", reachable, "; ".join(details), self._options.nodes)
+        found = await asyncio.gather(*(self._ask_who(node) for node in self._nodes))
+        reachable = all(answered for answered, _ in found)
+        details = "; ".join(detail for _, detail in found)
+        return GatewayStatus(self.name, "nginx-plus", reachable, details, self._options.nodes)
+
+    async def _ask_who(self, node: Instance) -> tuple[bool, str]:
+        try:
+            about = await node.about()
+        except GatewayError as error:
+            return False, str(error).removeprefix(f"{self.name}: ")
+        return True, f"{node.url}: {about.get('build') or 'NGINX'}"
 
     async def cut(self, agent: str, version: str) -> None:
         """NGINX Plus cannot cut one server's streams: the agent must end them itself (see its drain URL)."""
@@ -341,10 +251,15 @@ class NginxPlusGateway:
         if assignment is None:
             return
         alone = replace(assignment, candidate=None, split=ALL_STABLE)
-        for api in self._nodes:
-            await self._write(api, alone, self._pools(alone))
+        pools = self._pools(alone)
+        waiting = self._silent("no answer yet")
+        await self._at_each(lambda node: node.write(alone, pools), waiting)
+        if waiting:
+            raise whole_of(self.name, waiting.values(), len(self._nodes))
         self._wanted.pop(agent, None)
         self._counts.pop(agent, None)
+        for node in self._nodes:
+            self._loaded.pop((agent, node.url), None)
 
     async def close(self) -> None:
         """NGINX Plus keeps serving what it has."""
@@ -354,5 +269,7 @@ class NginxPlusGateway:
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
-            self._opened = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX))
+            self._opened = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS_MAX)
+            )
         return self._opened

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from math import gcd
+from typing import TypeGuard
 
 from adapters.port import WHOLE_BP, Assignment, Version, host_port
 
@@ -43,9 +44,14 @@ class Server:
         return 0 if self.is_out else self.weight
 
 
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value of some JSON is a whole number; ``true`` is none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def server_name(address: str) -> str:
     """``host:port`` in one spelling; 80 where no port is."""
-    whole = address if address.rpartition(":")[2].isdigit() and not address.endswith("]") else f"{address}:80"
+    whole = address if address.rpartition(":")[2].isdecimal() and not address.endswith("]") else f"{address}:80"
     host, port = host_port(whole)
     try:
         found = ip_address(host)
@@ -93,6 +99,16 @@ def changes(now: Mapping[str, Server], stable: Weights, candidate: Weights) -> l
     second = _moves(now, candidate, raises_first=not remains)
     both = [*first, *second] if stable_first else [*second, *first]
     return [*both, *_moves(now, rest, raises_first=True)]
+
+
+def goes_on(now: Mapping[str, Server], stable: Weights, change: tuple[str, int]) -> bool:
+    """Whether a change is made although another was refused: it takes from the candidate, and stable serves.
+
+    A way back does not wait until every instance of stable can be added.
+    """
+    server, weight = change
+    takes = server not in stable and server in now and weight < now[server].share
+    return takes and any(stable[name] and now[name].share for name in stable.keys() & now.keys())
 
 
 def fields(server: Server | None, weight: int) -> Mapping[str, object]:

@@ -93,3 +93,10 @@ async def test_the_authorization_is_sent_and_never_told(answering, tmp_path, mon
         with pytest.raises(GatewayError) as raised:
             await answering.api(authorization=missing).ask("GET", "/x")
         assert raised.value.code == "denied"
+
+
+async def test_an_address_that_is_none_is_not_called_a_wrong_password(answering):
+    answering.url = "http://127.0.0.1:99999/api"
+    with pytest.raises(GatewayError) as raised:
+        await answering.api().ask("GET", "/x")
+    assert raised.value.code == "unreachable"

@@ -1,12 +1,15 @@
+import asyncio
 import contextlib
 
 import pytest
 
-from adapters.nginx_plus.gateway import NginxPlusGateway, NginxPlusOptions
+from adapters.nginx_plus.gateway import CONNECTIONS_MAX, NginxPlusGateway, NginxPlusOptions
 from adapters.port import Applied, Assignment, GatewayError, Proof, Route, Split, Version
 from tests.contract.simulators.forwarding import port_of, serve
 from tests.contract.simulators.nginx_plus.api import Api
 from tests.contract.simulators.nginx_plus.upstreams import Memory
+from tests.sim.clock import until
+from tests.unit.adapters.silence import frozen
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -14,17 +17,17 @@ A, B, C = "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"
 OLD, NEW, NEXT = Version("1.0", (A,)), Version("1.1", (B,)), Version("1.2", (C,))
 
 
-def at(candidate_bp, candidate=NEW, **more):
-    return Assignment("bot", Route(), OLD, candidate, split=Split(candidate_bp), **more)
+def at(candidate_bp, candidate=NEW, agent="bot", stable=OLD, **more):
+    return Assignment(agent, Route(), stable, candidate, split=Split(candidate_bp), **more)
 
 
 @contextlib.asynccontextmanager
-async def playing(*memories, elsewhere=(), is_writable=True, **options):
+async def playing(*memories, first=(), elsewhere=(), is_writable=True, **options):
     apis = [Api(memory, is_writable=is_writable) for memory in memories]
     runners = [await serve(api.app(), 0) for api in apis]
     nodes = tuple(f"http://127.0.0.1:{port_of(runner)}/api" for runner in runners)
-    gateway = NginxPlusGateway("edge", NginxPlusOptions((*nodes, *elsewhere), **options))
-    gateway.apis = apis
+    gateway = NginxPlusGateway("edge", NginxPlusOptions((*first, *nodes, *elsewhere), **options))
+    gateway.apis, gateway.runners = apis, runners
     try:
         yield gateway
     finally:
@@ -62,10 +65,40 @@ async def test_an_instance_that_is_away_keeps_no_other_from_being_written():
         assert not (await gateway.status()).reachable
 
 
+async def test_a_refusal_by_any_instance_is_one():
+    refusing = memory()
+    async with playing(refusing, first=("http://127.0.0.1:1/api",)) as gateway:
+        gateway.apis[0]._authorization = "Basic c2VjcmV0"
+        receipt = await gateway.apply(at(1_000), timeout_s=5.0)
+        assert (receipt.outcome, receipt.code) == (Applied.REFUSED, "denied"), "a wrong password would be waited for"
+        assert "127.0.0.1:1" in receipt.detail
+
+
+async def test_what_is_half_done_is_called_partial():
+    async with playing(memory(), first=("http://127.0.0.1:1/api",)) as gateway:
+        assert (await gateway.apply(at(1_000), timeout_s=5.0)).code == "partial"
+    with frozen() as (url,):
+        async with playing(memory(), first=(f"{url}/api",), timeout_s=60.0) as gateway:
+            receipt = await gateway.apply(at(1_000), timeout_s=1.0)
+            assert (receipt.outcome, receipt.code) == (Applied.UNCONFIRMED, "partial")
+            assert url in receipt.detail, "nobody is told which instance is frozen"
+
+
+async def test_a_frozen_instance_takes_no_connection_from_the_others():
+    agents = [f"bot{index}" for index in range(CONNECTIONS_MAX + 8)]
+    found = Memory({agent: [{"server": A}] for agent in agents})
+    with frozen() as (url,):
+        async with playing(found, first=(f"{url}/api",), timeout_s=60.0) as gateway, asyncio.TaskGroup() as tasks:
+            asked = [tasks.create_task(gateway.apply(at(1_000, agent=agent), timeout_s=60.0)) for agent in agents]
+            await until(lambda: all(shares(found, agent) == {A: 9, B: 1} for agent in agents))
+            for task in asked:
+                task.cancel()
+
+
 async def test_an_api_that_only_reads_refuses():
     async with playing(memory(), is_writable=False) as gateway:
         receipt = await gateway.apply(at(1_000), timeout_s=5.0)
-        assert receipt.outcome is Applied.REFUSED
+        assert (receipt.outcome, receipt.code) == (Applied.REFUSED, "read-only")
         assert "MethodDisabled" in receipt.detail
 
 
@@ -114,6 +147,50 @@ async def test_an_agent_that_goes_leaves_everything_with_stable():
         await gateway.remove("bot")
         await gateway.remove("bot")
         assert shares(found) == {A: 1}
+
+
+async def test_an_agent_that_goes_leaves_every_living_instance_with_stable():
+    first, second = memory(), memory()
+    dead = ("http://127.0.0.1:1/api", "http://127.0.0.1:2/api")
+    async with playing(first, second, first=dead[:1], elsewhere=dead[1:]) as gateway:
+        await gateway.apply(at(1_000), timeout_s=5.0)
+        with pytest.raises(GatewayError) as raised:
+            await gateway.remove("bot")
+        assert shares(first) == shares(second) == {A: 1}, "a candidate would be served for ever"
+        assert raised.value.code == "partial"
+        assert all(url in str(raised.value) for url in dead)
+
+
+async def test_a_restart_is_no_hand_for_any_of_the_agents():
+    found = Memory({"bot": [{"server": A}], "other": [{"server": A}]})
+    async with playing(found) as gateway:
+        for agent in ("bot", "other"):
+            await gateway.apply(at(1_000, agent=agent), timeout_s=5.0)
+            found.upstream(agent).change("0", {"weight": 5})
+        gateway.apis[0].about["load_timestamp"] = "later"
+        assert (await gateway.apply(at(1_000), timeout_s=5.0)).outcome is Applied.CONFIRMED
+        proof = (await gateway.verify("other")).proof
+        assert proof is Proof.RESET, "the second agent's rollout would pause for a person who did nothing"
+
+
+async def test_a_hand_after_a_reload_that_lost_nothing_is_one():
+    found = memory()
+    async with playing(found) as gateway:
+        await gateway.apply(at(1_000), timeout_s=5.0)
+        gateway.apis[0].about["load_timestamp"] = "later"
+        assert (await gateway.verify("bot")).proof is Proof.APPLIED
+        found.upstream("bot").change("0", {"weight": 5})
+        proof = (await gateway.verify("bot")).proof
+        assert proof is Proof.DRIFTED, "a person's change would be taken back without a word"
+
+
+async def test_a_change_is_found_behind_an_instance_that_is_away():
+    first, second = memory(), memory()
+    async with playing(first, second) as gateway:
+        await gateway.apply(at(1_000), timeout_s=5.0)
+        second.upstream("bot").change("0", {"weight": 5})
+        await gateway.runners[0].cleanup()
+        assert (await gateway.verify("bot")).proof is Proof.DRIFTED
 
 
 async def test_a_restart_is_told_from_a_hand():
