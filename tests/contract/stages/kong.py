@@ -79,17 +79,18 @@ class KongStage:
         wrong.write_text("not-the-token\n")
         proxy, nobody = (f"http://127.0.0.1:{port}" for port in (self._ports.traffic, 1))
         made = [
-            ("wrong token", {"token_file": str(wrong)}, Applied.REFUSED, "Invalid credentials"),
-            ("no token file", {"token_file": "/nowhere/token"}, Applied.REFUSED, "cannot be read from /nowhere/token"),
-            ("the proxy's port", {"nodes": (f"{proxy}/admin",)}, Applied.REFUSED, "is this an Admin API?"),
-            ("no Admin API", {"nodes": (nobody,)}, Applied.UNREACHABLE, "127.0.0.1:1"),
-            ("wrong path", {"nodes": (f"{self.admin_url}/nope",)}, Applied.REFUSED, "404"),
+            ("wrong token", {"token_file": str(wrong)}, "denied", "Invalid credentials"),
+            ("no token file", {"token_file": "/nowhere/token"}, "denied", "cannot be read from /nowhere/token"),
+            ("the proxy's port", {"nodes": (f"{proxy}/admin",)}, "invalid", "is this an Admin API?"),
+            ("no Admin API", {"nodes": (nobody,)}, "unreachable", "127.0.0.1:1"),
+            ("wrong path", {"nodes": (f"{self.admin_url}/nope",)}, "not-found", "404"),
         ]
         found = []
-        for what, options, outcome, words in made:
+        for what, options, code, words in made:
             adapter = self._gateway(http_log=None, **options)
             await adapter.start([assignment])
-            found.append(Mistake(what, adapter, outcome, words, None))
+            outcome = Applied.UNREACHABLE if code == "unreachable" else Applied.REFUSED
+            found.append(Mistake(what, adapter, outcome, words, None, receipt_code=code))
         return found
 
     async def tamper(self, candidate_bp: int) -> bool:

@@ -73,7 +73,7 @@ class NginxPlusStage:
         for what, options, outcome, words, code in made:
             adapter = self.gateway(**options)
             await adapter.start([assignment])
-            found.append(Mistake(what, adapter, outcome, words, code))
+            found.append(Mistake(what, adapter, outcome, words, code, receipt_code=code))
         return found
 
     async def tamper(self, candidate_bp: int) -> bool:
