@@ -136,6 +136,8 @@ def _gateways(
             there = f"There are: {', '.join(sorted(known))}." if known else "Add a document of kind: Gateway."
             yield document.problem(("spec", "gateways", index), f"There is no gateway '{name}'.", there)
     carriers = [gateways[name] for name in agent.spec.gateways if name in gateways]
+    for gateway in carriers:
+        yield from _unlisted_steps(document, agent, gateway)
     sticky = agent.stickiness()
     if sticky is not None and sticky.header is not None and any(gateway.type == "traefik" for gateway in carriers):
         message = "A traefik gateway keeps sessions by a cookie only."
@@ -154,6 +156,19 @@ def _gateways(
             yield document.problem(path, message, f"Set it, or r{remedy[1:]}" if setting else remedy)
         elif agent.spec.strategy.type == "mirror":
             yield document.problem(path, "latencyOver sees no copies: no gateway tells how long they take.", remedy)
+
+
+def _unlisted_steps(document: Document, agent: AgentSettings, gateway: GatewaySettings) -> Iterator[Problem]:
+    strategy, shares_bp = agent.spec.strategy, gateway.shares_bp
+    if shares_bp is None or strategy.type == "mirror":  # its weights are of copies
+        return
+    for index, step in enumerate(strategy.stops()):
+        if step.weight_bp not in shares_bp:
+            weight = format_weight(step.weight_bp)
+            message = f"Gateway '{gateway.name}' lists no {weight} %: the rollout would be refused at this step."
+            remedy = f"Add {weight} to its keyval.percentages and to its configuration, or use another weight."
+            path: FieldPath = (*STEPS, index, "weight") if strategy.steps else STEPS
+            yield document.problem(path, message, remedy)
 
 
 def _tokens(document: Document, access: AccessSettings) -> Iterator[Problem]:

@@ -114,6 +114,12 @@ class GatewaySettings(Header):
         return self.spec.kong is not None and self.spec.kong.http_log is not None
 
     @property
+    def shares_bp(self) -> tuple[int, ...] | None:
+        """The only shares but 0 that it can give, in basis points; None where it gives any from the smallest on."""
+        nginx = self.spec.nginx_plus
+        return nginx.keyval.percentages if nginx is not None and nginx.keyval is not None else None
+
+    @property
     def reports_latency(self) -> bool:
         """Whether latency is known per version."""
         haproxy = self.spec.haproxy

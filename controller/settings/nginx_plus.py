@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from adapters.port import WHOLE_BP
 from controller.settings.address import Url
 from controller.settings.problem import RefusedError
 from controller.settings.quantity import weight
@@ -20,7 +21,15 @@ class KeyvalSettings(Shape):
     zone: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[0-9A-Za-z_-]+$")]
     """The keyval's zone. Turnout writes an agent's percentage there under the agent's name, in one atomic change."""
     percentages: Annotated[tuple[Annotated[int, weight()], ...], Field(min_length=1, max_length=256)]
-    """The percentages that the configuration has a `split_clients` for. Others are refused; 0 is always possible."""
+    """The percentages that the configuration has a choice for. Others are refused, so every step's weight must be among
+    them, and 100, which every promotion comes to; 0 is always possible."""
+
+    @model_validator(mode="after")
+    def _reaches_a_promotion(self) -> KeyvalSettings:
+        if WHOLE_BP not in self.percentages:
+            remedy = "Add 100, and in the configuration a choice of the candidate's upstream for it."
+            raise RefusedError(None, "lacks 100, without which no promotion ends", remedy, at=("percentages",))
+        return self
 
 
 class NginxPlusSettings(Shape):

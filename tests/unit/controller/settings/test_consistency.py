@@ -52,6 +52,46 @@ def test_the_order_and_case_of_headers_make_no_other_route():
     assert "'two' claims" in told(f"{GATEWAY}{one}---\n{two}")[0]
 
 
+KEYVAL = GATEWAY.replace(
+    "{type: nop}",
+    "{type: nginx-plus, nginx-plus: {nodes: [http://n:8080/api], keyval: {zone: z, percentages: [10, 50, 100]}}}",
+)
+STEPS = "  strategy: {type: %s, steps: [%s]}\n"
+STEP = "{weight: %s, hold: 1m}"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "refused"),
+    [
+        (STEPS % ("canary", f"{STEP % 10}, {STEP % 25}"), ["a.yaml:13: spec.strategy.steps[1].weight: 25"]),
+        (STEPS % ("ab", STEP % 0.5), ["a.yaml:13: spec.strategy.steps[0].weight: 0.5"]),
+        ("", ["a.yaml:9: spec.strategy.steps: 25"]),
+        (STEPS % ("canary", f"{STEP % 10}, {STEP % 50}, {STEP % 100}"), []),
+        ("  strategy: {type: blue-green}\n", []),
+        (STEPS % ("mirror", STEP % 7), []),
+    ],
+)
+def test_every_step_is_a_share_that_the_gateway_lists(strategy, refused):
+    text = KEYVAL + AGENT % ("one", "/v1") + strategy
+    if not refused:
+        loads(text, "a.yaml")
+        return
+    found = told(text)
+    for problem, begins in zip(found, refused, strict=True):
+        place, _, weight = begins.rpartition(" ")
+        assert problem.startswith(f"{place} Gateway 'edge' lists no {weight} %"), "a rollout would be refused half-way"
+        assert f"Add {weight} to its keyval.percentages" in problem
+
+
+def test_a_promotion_is_a_share_too():
+    assert told(KEYVAL.replace(", 100]", "]") + AGENT % ("one", "/v1")) == [
+        (
+            "a.yaml:4: spec.nginx-plus.keyval.percentages: lacks 100, without which no promotion ends. "
+            "Add 100, and in the configuration a choice of the candidate's upstream for it."
+        )
+    ]
+
+
 def test_a_name_is_given_once():
     assert told(GATEWAY + AGENT % ("one", "/v1") + "---\n" + AGENT % ("one", "/v2")) == [
         "a.yaml:16: metadata.name: The Agent 'one' is there already, in a.yaml:8. Rename or remove one of them."

@@ -27,6 +27,7 @@ def test_percentages_are_kept_in_basis_points():
         ({"upstream": "all"}, "names no agent"),
         ({"upstream": "{agent}}"}, "names no agent"),
         ({"keyval": {"zone": "splits", "percentages": ()}}, "at least 1"),
+        ({"keyval": {"zone": "splits", "percentages": (10, 50)}}, "lacks 100"),
         ({"authorizationEnv": "A", "authorizationFile": "b"}, "names the header a second time"),
     ],
 )
