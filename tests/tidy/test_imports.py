@@ -11,8 +11,10 @@ from tests.tidy.tree import ROOT
 RULES = configparser.ConfigParser()
 RULES.read(ROOT / ".importlinter")
 
+SHARED = {"adapters.port", "adapters.wishes", "adapters.nodes"}
+"""What every gateway may use."""
 GATEWAYS = {f"adapters.{path.stem}" for path in (ROOT / "adapters").iterdir() if path.name[0] not in "_."} - {
-    "adapters.port",
+    *SHARED,
     "adapters.registry",
 }
 ROOMS = {f"controller.{path.parent.name}" for path in (ROOT / "controller").glob("*/__init__.py")}
@@ -35,6 +37,7 @@ def named(contract: str, field: str) -> set[str]:
     [
         ("gateways-alone", "modules", GATEWAYS),
         ("gateways-below-registry", "source_modules", GATEWAYS),
+        ("port-knows-nobody", "source_modules", SHARED),
         ("port-knows-nobody", "forbidden_modules", GATEWAYS | {"adapters.registry"}),
         ("rooms-know-the-port", "source_modules", ROOMS - ABOVE),
         ("rooms-know-the-port", "forbidden_modules", GATEWAYS | {"adapters.registry"}),
@@ -47,4 +50,4 @@ def test_nobody_is_left_out(contract, field, all_of_them):
 
 def test_only_the_gateway_of_envoys_may_use_xds():
     sources = named("xds-through-envoy", "source_modules")
-    assert sources >= (GATEWAYS | ROOMS | {"adapters.port"}) - ABOVE - {"adapters.envoy"}
+    assert sources >= (GATEWAYS | ROOMS | SHARED) - ABOVE - {"adapters.envoy"}
