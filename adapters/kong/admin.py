@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 
 from adapters.port import GatewayError
+from adapters.trust import Trust
 
 TOKEN_HEADER = "Kong-Admin-Token"  # noqa: S105 - a header's name
 TOKEN_CHARS_MAX = 4_096
@@ -83,7 +83,7 @@ class Admin:
         self._prefix = f"/{workspace}" if workspace else ""
         self._token = token
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._ca_file = ca_file
+        self._trust = Trust(ca_file)
 
     async def root(self) -> Row:
         """``GET /``: version, node id, configuration."""
@@ -135,7 +135,7 @@ class Admin:
                 headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,
-                ssl=self._trust(),
+                ssl=self._trust.context(),
             ) as response:
                 return self._answer(response.status, await _read(response.content))
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError; URLs raise ValueError
@@ -149,9 +149,6 @@ class Admin:
             **({"Content-Type": "application/json"} if body is not None else {}),
             **({TOKEN_HEADER: token} if token else {}),
         }
-
-    def _trust(self) -> ssl.SSLContext | bool:
-        return ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
 
     def _answer(self, status: int, raw: bytes | None) -> Row:
         if raw is None:

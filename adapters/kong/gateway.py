@@ -213,12 +213,15 @@ class KongGateway:
         A node that refuses to tell is asked again as well: another node has written what it may not know yet.
         """
         waiting.update(self._silent("its balancer has not been seen"))
+        async with asyncio.TaskGroup() as tasks:
+            for admin in self._nodes:
+                tasks.create_task(self._follow(admin, upstream, wanted, waiting))
+
+    async def _follow(self, admin: Admin, upstream: Upstream, wanted: Wanted, waiting: dict[str, GatewayError]) -> None:
         pause_s = POLL_S
         while True:
-            async with asyncio.TaskGroup() as tasks:
-                for admin in self._nodes:
-                    tasks.create_task(self._look(admin, upstream, wanted, waiting))
-            if not waiting:
+            await self._look(admin, upstream, wanted, waiting)
+            if admin.url not in waiting:
                 return
             await self._sleep(pause_s)
             pause_s = min(pause_s * 2, POLL_MAX_S)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from adapters.port import GatewayError
+from adapters.trust import Trust
 
 VERSION = 9
 BODY_BYTES_MAX = 16 * 2**20
@@ -69,7 +69,7 @@ class Api:
         self._session = session
         self._authorization = authorization
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._ca_file = ca_file
+        self._trust = Trust(ca_file)
 
     async def ask(self, method: str, path: str, body: object = None) -> object:
         """One request; None for an answer without a body. Raises GatewayError."""
@@ -89,7 +89,7 @@ class Api:
                 headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,
-                ssl=ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True,
+                ssl=self._trust.context(),
             ) as response:
                 raw = bytearray()
                 async for piece in response.content.iter_chunked(65_536):

@@ -107,6 +107,15 @@ async def test_what_is_half_done_is_called_partial():
         assert (receipt.outcome, receipt.code) == (Applied.CONFIRMED, "")
 
 
+async def test_only_those_that_do_not_follow_are_named():
+    kongs = Kongs(4.0)
+    with frozen() as (url,):
+        async with kongs.gateway(first=[url], timeout_s=PATIENCE_S) as gateway:
+            receipt = await gateway.apply(at(1_000), timeout_s=1.0)
+            assert (receipt.code, url in receipt.detail) == ("partial", True), receipt
+            assert kongs.urls[0] not in receipt.detail, "a node that follows would be looked into"
+
+
 async def test_a_restart_is_no_hand_for_any_of_the_agents():
     kongs = Kongs(0.0, database="off")
     file = {
