@@ -231,6 +231,8 @@ class Agent:
         self.seen.append(request.path)
         if request.path.endswith("/stream"):
             return await self._stream(request)
+        if request.path.endswith("/silence"):
+            await self.finish.wait()
         if self.trailer:
             return await self._with_trailer(request)
         return web.Response(text=self.name, status=self.status, headers=self.headers)

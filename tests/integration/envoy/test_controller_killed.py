@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import aiohttp
+
 from tests.integration.envoy.program import Program, running
 from tests.integration.envoy.stage import WAIT_S, Load, Pulse, acting, agent, gateway, loading
 
@@ -49,7 +51,7 @@ async def test_a_rollout_goes_on_where_it_was(tmp_path, start_envoy, free_port):
                 assert requests(after) >= noted, "evidence was lost"
                 await load.more(100)
             assert load.failed == [], "the controller's death cost requests"
-            still = await settled_evidence(program)
+            still = await settled_evidence(program, listen)
             await program.kill()
             await program.start()
             again = await until(program, lambda told: told["findings"], "the findings after the restart")
@@ -77,18 +79,21 @@ def evidence(told: dict) -> list:
     return [{key: value for key, value in finding.items() if key != "verdict"} for finding in told["findings"]]
 
 
-async def later(program: Program, at_s: float) -> dict:
-    return await until(program, lambda _: time.monotonic() > at_s, "time passes")
+async def settled_evidence(program: Program, listen: str) -> dict:
+    """The state once all of the last requests have been reported, judged and written down.
+
+    Envoy reports in order. A request without an answer is seen in flight in a report of after them, and counts for
+    nothing when its client leaves; the look that finds it gone comes when the one before has been written down.
+    """
+    async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession() as client:
+        silent = tasks.create_task(client.post(f"http://{listen}/silence"))
+        await until(program, lambda told: in_flight(told) == 1, "a look at a request in flight")
+        silent.cancel()
+        return await until(program, lambda told: in_flight(told) == 0, "a look without it")
 
 
-async def settled_evidence(program: Program) -> dict:
-    """The state once all of the last requests have been reported: twice the same, a report apart."""
-    last = await program.agent()
-    while True:
-        told = await later(program, time.monotonic() + 0.5)
-        if evidence(told) == evidence(last):
-            return told
-        last = told
+def in_flight(told: dict) -> int:
+    return sum(count for gateway in told["gateways"] for count in gateway["in_flight"].values())
 
 
 async def test_without_its_controller_the_candidate_loses_its_traffic_and_gets_it_back(

@@ -10,6 +10,9 @@ from controller.rollout.state import Phase
 from controller.runtime import link
 from tests.integration.envoy.stage import WAIT_S, acting, agent, gateway, loading, staged
 
+TOO_LATE_S = link.APPLY_TIMEOUT_S / 2
+"""A rollback that waits for a frozen Envoy takes longer: until the attempt to tell it is given up."""
+
 
 async def test_an_envoy_that_restarts_serves_the_present_split_from_its_first_request(tmp_path, start_envoy, free_port):
     listen = f"127.0.0.1:{free_port()}"
@@ -94,7 +97,7 @@ async def test_a_frozen_envoy_holds_a_step_and_no_rollback(tmp_path, start_envoy
         assert not stage.state().all_confirmed, "a step was called done while an Envoy had not taken it"
         await stage.ask(events.RollbackAsked)
         assert stage.state().split.candidate_bp == 0
-        await stage.until(lambda: confirmed(stage) == {"awake"}, "the one that is awake is back", deadline_s=2)
+        await stage.until(lambda: confirmed(stage) == {"awake"}, "the one that is awake is back", TOO_LATE_S)
         routes = await awake.admin("/config_dump?resource=dynamic_route_configs")
         assert '"weight": 10000' in routes, "the rollback waited for the frozen Envoy"
         assert not stage.state().all_confirmed, "a rollback was called confirmed that one Envoy had not heard of"

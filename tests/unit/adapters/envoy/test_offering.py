@@ -74,8 +74,8 @@ async def test_nobody_gets_more_of_a_candidate_than_was_asked_for_while_another_
     cold.frozen, awake.minds = True, minds_version("bad")
     awake.taken.clear()
     back, bad = await asyncio.gather(
-        settle(offering, wanted(0, agent="a"), timeout_s=0.1),
-        settle(offering, wanted(1_000, agent="b", candidate=BAD), timeout_s=0.1),
+        settle(offering, wanted(0, agent="a")),
+        settle(offering, wanted(1_000, agent="b", candidate=BAD)),
     )
     assert bad.outcome is Applied.REFUSED
     assert back.outcome is Applied.UNCONFIRMED
