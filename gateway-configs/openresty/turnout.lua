@@ -11,6 +11,7 @@ local ffi = require "ffi"
 local _M = {WHOLE_BP = 10000, WORKERS_MAX = 256}
 
 local TICK_S = 0.2
+local SAVE_AGAIN_S = 2
 local ORCA = "endpoint-load-metrics"
 local ORCA_BYTES_MAX = 8192
 local HTTP = 0x50545448  -- "HTTP", which every request of nginx begins with
@@ -348,6 +349,12 @@ local function tick(premature)
     cuts_seen = cuts
 end
 
+local function save_again(premature)
+    if not premature then
+        require("turnout_control").save_again()
+    end
+end
+
 -- The start ------------------------------------------------------------------------------------------------------------
 
 -- Whether a worker with this process id lives.
@@ -374,6 +381,9 @@ function _M.init_worker()
         end
     end
     assert(ngx.timer.every(TICK_S, tick))
+    if ngx.worker.id() == 0 then
+        assert(ngx.timer.every(SAVE_AGAIN_S, save_again))
+    end
 end
 
 return _M

@@ -61,6 +61,17 @@ local function save(index)
     return refused
 end
 
+-- The same, and remembers whether it is still to be done.
+local function keep(index)
+    local problem = save(index)
+    if problem then
+        standing:safe_set("unsaved", true)
+    else
+        standing:delete("unsaved")
+    end
+    return problem
+end
+
 local function load_state()
     local file = io.open(state_file, "r")
     if not file then
@@ -152,7 +163,7 @@ local function put(name, text, assignment, known, index, by)
     end
     renew(name, assignment)
     standing:incr("revision", 1, 0)
-    local unsaved = save(index)
+    local unsaved = keep(index)
     if unsaved then
         ngx.log(ngx.ERR, "turnout's state is not saved for a restart: ", unsaved)
     end
@@ -181,6 +192,16 @@ local function change(name, if_gen, by, make)
     end)
 end
 
+-- What the disk did not take is saved once it does, or a restart would bring back a share that was taken away.
+function _M.save_again()
+    if standing:get("unsaved") then
+        locked(function()
+            keep(cjson.decode(standing:get("index") or "{}"))
+            return HTTP_OK
+        end)
+    end
+end
+
 local function forget(name)
     return locked(function()
         local index = cjson.decode(standing:get("index") or "{}")
@@ -188,7 +209,7 @@ local function forget(name)
         standing:safe_set("index", next(index) and cjson.encode(index) or "{}")
         standing:delete("agent/" .. name)
         standing:incr("revision", 1, 0)
-        local unsaved = save(index)
+        local unsaved = keep(index)
         return HTTP_OK, {unsaved = unsaved}
     end)
 end

@@ -138,6 +138,22 @@ async def test_a_state_that_cannot_be_saved_is_told_and_holds_nothing_up(scene):
     assert await scene.versions(5) == {"1.1.0": 5}, "a full disk held a change up"
 
 
+async def test_what_was_not_saved_is_saved_once_the_disk_takes_it(scene):
+    await scene.apply(10_000)
+    run = scene.stage._folder / "run"
+    (run / "state.json.new").mkdir()
+    await scene.apply(0)
+    (run / "state.json.new").rmdir()
+
+    async def is_saved():
+        return json.loads((run / "state.json").read_text())["bot"]["assignment"]["candidate_bp"] == 0
+
+    await until(is_saved, "what stands is saved after all")
+    await scene.stage.kill()
+    await scene.stage.revive()
+    assert await scene.versions(5) == {"1.0.0": 5}, "a restart brought a candidate back that was rolled back"
+
+
 async def test_an_agent_is_forgotten(scene):
     await scene.adapter.remove("bot")
     assert (await scene.ask())[0] == 404
