@@ -6,7 +6,6 @@ request by the old split (docs/gateways/envoy.md), so a confirmation proves effe
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -160,7 +159,8 @@ class EnvoyGateway:
             answer = await self._without_log(assignment, problems, started_s + timeout_s, words)
         if answer.outcome is Applied.REFUSED:
             log.warning("%s: %s was refused: %s", self.name, assignment.agent, answer.detail)
-        return Receipt(self.name, answer.outcome, assignment.split, answer.detail, self._now_s() - started_s)
+        took_s = self._now_s() - started_s
+        return Receipt(self.name, answer.outcome, assignment.split, answer.detail, took_s, answer.code)
 
     async def _problems(self, wanted: Assignment, timeout_s: float) -> list[str]:
         """Look its names up, and say which have no address. Requests that go back wait for no resolver, and what was
@@ -171,9 +171,11 @@ class EnvoyGateway:
         if not is_way_back(wanted) or not self._can_serve(wanted):
             return await self._book.learn(endpoints, within_s)
         if unasked := self._book.unasked(endpoints):
-            with contextlib.suppress(XdsError):  # what cannot be served is refused when it is tried
+            try:
                 self._put(wanted)
                 self._serve()
+            except XdsError:  # with its reason it is refused when it is tried
+                self._offering.withdraw(wanted.agent, is_proven=True)
             await self._book.learn(unasked, within_s)
         return [no_address([wanted])] if self._is_inherited(wanted) else self._book.missing(endpoints)
 
@@ -197,13 +199,16 @@ class EnvoyGateway:
             if known is not None and (known.offer, known.nodes) == (offer, nodes):
                 return known.answer
             offer = self._put(wanted)
+            is_served = self._serve()
         except XdsError as error:
-            return Answer(Applied.REFUSED, str(error), is_proven=True)
-        if offer is None or not self._serve():
+            return Answer(Applied.REFUSED, str(error), is_proven=True, code=error.code)
+        if offer is None:
+            return Answer(Applied.UNREACHABLE, "; ".join(problems), code="not-found")
+        if not is_served:
             return Answer(Applied.UNREACHABLE, "; ".join(problems) or self._unserved())
         self._applied[agent] = _Applied(offer, self._offering.publish(), self._book.of(endpoints_of(wanted)))
         if offer.assignment.split != wanted.split:
-            return Answer(Applied.UNREACHABLE, "; ".join(problems))
+            return Answer(Applied.UNREACHABLE, "; ".join(problems), code="not-found")
         answer = await self._offering.settle(offer, ends_s)
         if answer.is_proven:
             self._refused[agent] = _Refused(offer, nodes, answer)

