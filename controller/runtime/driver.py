@@ -76,7 +76,7 @@ class Driver:
         self.profile = profile
         self.around = around
         self.watch = Watch(profile.judge)
-        self.traffic = Traffic(shares=Shares(sticky=profile.stickiness is not None))
+        self.traffic = Traffic(shares=Shares(profile.stickiness is not None, profile.drain_deadline_s))
         self._inbox: asyncio.Queue[events.AnyEvent | _Asked | Looked | Profile] = asyncio.Queue(INBOX_MAX)
         self._unwritten: deque[events.AnyEvent] = deque(maxlen=INBOX_MAX)
         self._write_again_at_s = 0.0
@@ -365,7 +365,8 @@ class Driver:
         """Take over new settings, as far as the present phase lets them."""
         old, self.profile, self.hands.profile = self.profile, profile, profile
         now_s, state = self.around.now_s(), self.state
-        self.traffic.shares.sticky = profile.stickiness is not None
+        shares = self.traffic.shares
+        shares.sticky, shares.late_s = profile.stickiness is not None, profile.drain_deadline_s
         if profile.queries != old.queries:
             self.hands.look_elsewhere()
         if profile.judge != old.judge:

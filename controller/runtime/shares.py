@@ -18,7 +18,8 @@ SETTLE_S = 1.0
 it."""
 
 SETTLE_BLIND_S = 30.0
-"""The same for a gateway that cannot tell what was in flight when the split came, and counts requests when they end."""
+"""The same for a gateway that cannot tell what was in flight when the split came, and counts requests when they end: at
+least so long, because they may go on for as long as a drain may take."""
 
 Key = tuple[Split, str]
 
@@ -44,11 +45,15 @@ class Shares:
     """The observed share of each gateway against the commanded one; owned by one driver.
 
     Attributes:
-        sticky: whether sessions keep their version: their requests are not drawn one by one, so nobody is judged.
+        sticky: whether sessions keep their version. Their requests are not drawn one by one, and nobody counts
+            sessions: one that makes most of the requests would accuse an honest gateway, however many they are. But
+            what has no share has no session either, so only nothing and all are judged then.
+        late_s: how long requests may go on that were in flight when a split came.
         off: gateways whose share is shown to be another than the commanded one, and what shows it.
     """
 
     sticky: bool = False
+    late_s: float = 0.0
     off: dict[str, ShareEvidence] = field(default_factory=dict)
     _watches: dict[str, _Watch] = field(default_factory=dict)
 
@@ -68,11 +73,13 @@ class Shares:
     def take(self, seen: Observation, read_at_s: float) -> str:
         """Judge what a gateway has counted; when that shows its share to be off, its name and why, once per split."""
         watch = self._watches.get(seen.gateway)
-        if watch is None or self.sticky or watch.key[0].mirror_bp:  # copies are counted as requests
+        if watch is None or watch.key[0].mirror_bp:  # copies are counted as requests
+            return ""
+        if self.sticky and watch.key[0].candidate_bp not in (0, WHOLE_BP):
             return ""
         if watch.base is None or watch.base.epoch != seen.epoch:
             blind = any(version not in seen.in_flight for version in seen.tallies)
-            if read_at_s >= watch.since_s + (SETTLE_BLIND_S if blind else SETTLE_S):
+            if read_at_s >= watch.since_s + (max(SETTLE_BLIND_S, self.late_s) if blind else SETTLE_S):
                 watch.base = seen
             return ""
         evidence = _evidence(watch.base, seen, *watch.key)

@@ -79,6 +79,14 @@ def test_one_that_cannot_see_what_is_in_flight_gets_longer():
     assert shares.take(seen(0, 110, {}), SETTLE_BLIND_S + 1)
 
 
+def test_one_that_cannot_see_gets_as_long_as_requests_may_go_on():
+    shares = told(0, late_s=300.0)
+    assert not shares.take(seen(0, 0, {}), SETTLE_BLIND_S + 1)
+    assert not shares.take(seen(0, 100, {}), 299.0), "streams that a rollback let end would accuse the gateway"
+    assert not shares.take(seen(0, 100, {}), 300.0)
+    assert shares.take(seen(0, 110, {}), 301.0)
+
+
 def test_a_new_split_begins_anew():
     shares = told(1000)
     shares.take(seen(0, 0), SETTLE_S)
@@ -106,12 +114,24 @@ def test_a_gateway_that_restarted_is_counted_from_its_new_beginning():
     assert not shares.take(seen(90, 60, epoch="2"), 4.0)
 
 
-def test_sessions_and_copies_are_not_drawn_one_by_one():
-    for shares in (told(1000, sticky=True), Shares()):
-        if not shares.sticky:
-            shares.confirmed("edge", replace(state(0), split=Split(0, 5000)), 0.0)
-        shares.take(seen(0, 0), SETTLE_S)
-        assert not shares.take(seen(0, 1000), 5.0)
+def test_copies_are_not_drawn_one_by_one():
+    shares = Shares()
+    shares.confirmed("edge", replace(state(0), split=Split(0, 5000)), 0.0)
+    shares.take(seen(0, 0), SETTLE_S)
+    assert not shares.take(seen(0, 1000), 5.0)
+
+
+@pytest.mark.parametrize(("told_bp", "old", "new"), [(0, 1000, 10), (10_000, 10, 1000)])
+def test_what_has_no_share_has_no_session_either(told_bp, old, new):
+    shares = told(told_bp, sticky=True)
+    shares.take(seen(0, 0), SETTLE_S)
+    assert shares.take(seen(old, new), 5.0), "a gateway that ignores a rollback would not be named for its sessions"
+
+
+def test_one_session_may_make_most_of_the_requests():
+    shares = told(1000, sticky=True)
+    shares.take(seen(0, 0), SETTLE_S)
+    assert not shares.take(seen(5_000, 105_000), 5.0), "an honest gateway is accused of what one session does"
 
 
 def test_one_that_confirms_no_more_is_not_judged():
