@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from .weights import Wanted, is_whole, target_in
+from .weights import Wanted, goes_on, is_whole, target_in
 
 Document = dict[str, Any]
 
@@ -130,6 +130,24 @@ def merged(document: Document, name: str, wanted: Wanted, settings: Mapping[str,
         for target, weight in missing.items()
     ]
     whole["targets"] = targets
+    return whole
+
+
+def lowered(document: Document, name: str, wanted: Wanted) -> Document | None:
+    """The document with what a refused one takes from the candidate, and no more; None where there is nothing of it.
+
+    A way back does not wait until every target of stable can be added, nor for how sessions are kept.
+    """
+    now = weights_in(document, name)
+    down = {target: wanted.all.get(target, 0) for target in now}
+    taken = {target for target, weight in down.items() if goes_on(now, wanted, (target, weight))}
+    if not taken:
+        return None
+    whole = copy.deepcopy(document)
+    upstream = upstream_in(whole, name)
+    for row in whole.get("targets") or []:
+        if upstream is not None and _belongs(row, upstream) and _target(row) in taken:
+            row["weight"] = down[_target(row)]
     return whole
 
 

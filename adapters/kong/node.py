@@ -12,7 +12,7 @@ from adapters.port import GatewayError, Stickiness
 
 from .admin import Admin, Row
 from .balancer import Balancer, read
-from .document import MADE_BY_US, Document, DocumentError, digest, merged, parse, tags_of, upstream_in, without
+from .document import MADE_BY_US, Document, DocumentError, digest, lowered, merged, parse, tags_of, upstream_in, without
 from .weights import Wanted, Weights, changes, goes_on, is_whole, target_in
 
 READINGS_MAX = 3
@@ -196,7 +196,13 @@ async def _write_document(admin: Admin, gateway: str, upstream: Upstream, wanted
             return
         if not await asyncio.to_thread(_says_the_same, await _text(admin), text, before):
             continue
-        await admin.config(after)
+        try:
+            await admin.config(after)
+        except GatewayError as error:
+            least = None if error.code == "unreachable" else lowered(before, upstream.name, wanted)
+            if least is not None:
+                await admin.config(least)
+            raise
         if await asyncio.to_thread(_leaves_others, await _text(admin), before, upstream.name):
             return
     words = f"{admin.url}: somebody else posts configurations at the same time"

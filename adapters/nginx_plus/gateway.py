@@ -157,12 +157,17 @@ class NginxPlusGateway:
         return GatewayError(self.name, "unconfirmed", f"{node.url}: {words}", retryable=True)
 
     async def _bring(self, node: Instance, assignment: Assignment, pools: Sequence[Pool]) -> None:
-        """Write one instance and read it back. What is found there later in the same life is somebody's doing."""
-        loaded = await node.loaded_at()
-        await node.write(assignment, pools)
+        """Write one instance and read it back. What is found there later in the same life is somebody's doing.
+
+        What it says of its life comes before the reading, and is nothing that the writing waits for.
+        """
+        both = await asyncio.gather(node.write(assignment, pools), node.loaded_at(), return_exceptions=True)
+        for problem in both:
+            if isinstance(problem, BaseException):
+                raise problem
         if words := await node.differs(assignment, pools):
             raise self._unconfirmed(node, words)
-        self._loaded[assignment.agent, node.url] = loaded
+        self._loaded[assignment.agent, node.url] = both[1]
 
     def _pools(self, assignment: Assignment) -> tuple[Pool, ...]:
         base = f"/http/upstreams/{quote(self._options.upstream.replace('{agent}', assignment.agent), safe='')}"
@@ -259,6 +264,7 @@ class NginxPlusGateway:
         self._wanted.pop(agent, None)
         self._counts.pop(agent, None)
         for node in self._nodes:
+            node.forget(pools)
             self._loaded.pop((agent, node.url), None)
 
     async def close(self) -> None:

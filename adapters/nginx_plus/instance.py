@@ -59,24 +59,29 @@ class Instance:
         With a keyval, no request goes to a candidate whose servers are being exchanged; and where stable serves, a
         share is taken back before anything else, whatever may be wrong with the servers.
         """
-        read = {pool.path: await self._servers(pool.path) for pool in pools}
+        stable, candidate = pools[0], pools[-1]
+        there = await self._servers(stable.path)
         if self._keyval is None:
-            await self._sync(assignment, pools[0], read[pools[0].path])
+            await self._sync(assignment, stable, there)
             return
-        stable, candidate = pools
-        before = await self._percent(assignment.agent)
-        moves = difference(read[candidate.path], candidate.all) != ""
-        share_bp = assignment.split.candidate_bp
-        first_bp = 0 if moves else min(before, share_bp)
-        there = read[stable.path]
+        agent, share_bp = assignment.agent, assignment.split.candidate_bp
+        before = await self._percent(agent)
         serves = any(there[name].share for name in stable.stable if name in there)
+        if serves and share_bp == 0:
+            before = await self._send(agent, before, 0)
+        here = await self._servers(candidate.path)
+        first_bp = 0 if difference(here, candidate.all) else min(before, share_bp)
         if serves:
-            await self._send(assignment.agent, before, first_bp)
+            before = await self._send(agent, before, first_bp)
         await self._sync(assignment, stable, there)
-        if not serves:
-            await self._send(assignment.agent, before, first_bp)
-        await self._sync(assignment, candidate, read[candidate.path])
-        await self._send(assignment.agent, first_bp, share_bp)
+        before = await self._send(agent, before, first_bp)
+        await self._sync(assignment, candidate, here)
+        await self._send(agent, before, share_bp)
+
+    def forget(self, pools: Sequence[Pool]) -> None:
+        """Remember no longer what was added there."""
+        paths = {pool.path for pool in pools}
+        self._added = {(path, name) for path, name in self._added if path not in paths}
 
     async def _sync(self, assignment: Assignment, pool: Pool, now: dict[str, Server]) -> None:
         refusal: GatewayError | None = None
@@ -104,9 +109,11 @@ class Instance:
             await self._api.ask("POST", f"{pool.path}/servers", {"server": name, **said})
             self._added.add((pool.path, name))
 
-    async def _send(self, agent: str, before_bp: int, share_bp: int) -> None:
+    async def _send(self, agent: str, before_bp: int, share_bp: int) -> int:
+        """What the keyval says then."""
         if before_bp != share_bp:
             await self._api.ask("PATCH", f"/http/keyvals/{self._keyval}", {agent: f"{share_bp / 100:g}"})
+        return share_bp
 
     # --- reading back -------------------------------------------------------------------------------------------------
 

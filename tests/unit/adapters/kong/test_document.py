@@ -3,7 +3,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.kong.document import DocumentError, digest, merged, parse, upstream_in, weights_in, without
+from adapters.kong.document import DocumentError, digest, lowered, merged, parse, upstream_in, weights_in, without
 from adapters.kong.weights import Wanted
 
 WHOLE = """
@@ -52,6 +52,24 @@ def test_ours_is_changed_and_the_rest_stays():
 def test_what_drains_stays_with_weight_0():
     wanted = Wanted({"10.0.0.1:80": 100}, {}, draining=frozenset({"10.0.0.7:80"}))
     assert weights_in(merged(parse(WHOLE), "bot.turnout", wanted, {}), "bot.turnout")["10.0.0.7:80"] == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "weights"),
+    [
+        (Wanted({"10.0.0.1:80": 500, "10.0.0.5:80": 500}, {"10.0.0.7:80": 1}), [100, 1, 0]),
+        (Wanted({"10.0.0.1:80": 900}, {"10.0.0.7:80": 9, "10.0.0.8:80": 3}), None),  # nothing is taken away
+        (Wanted({"10.0.0.5:80": 100}, {}), None),  # nobody would serve
+    ],
+)
+def test_of_what_is_refused_only_what_takes_from_the_candidate_is_done(wanted, weights):
+    before = parse(WHOLE)
+    least = lowered(before, "bot.turnout", wanted)
+    assert before == parse(WHOLE)
+    assert (least and list(weights_in(least, "bot.turnout").values())) == weights
+    if least:
+        assert without(least, "bot.turnout") == without(before, "bot.turnout")
+        assert upstream_in(least, "bot.turnout") == upstream_in(before, "bot.turnout")
 
 
 def test_an_upstream_is_made_where_there_is_none():

@@ -195,6 +195,22 @@ async def test_a_document_of_megabytes_is_read_beside_everything_else(monkeypatc
     assert len(readers) == 2, "what has not changed is read a second time"
 
 
+async def test_a_refused_document_leaves_the_candidate_nothing():
+    class Picky(Dbless):
+        async def serve(self, request):
+            if request.method == "POST" and C in await request.text():
+                self.answers["POST /config"] = [(400, {"message": "no"})]
+                return await Script.serve(self, request)
+            return await super().serve(request)
+
+    targets = [{"upstream": "u", "target": A, "weight": 50}, {"upstream": "u", "target": B, "weight": 50}]
+    script = Picky({**DOCUMENT, "upstreams": [{"id": "u", "name": "bot.turnout"}], "targets": targets})
+    with pytest.raises(GatewayError, match="400 no"):
+        await written(script, PLAIN, Wanted({A: 100, C: 100}, {B: 0}), Mode.DBLESS)
+    assert [row["weight"] for row in script.document["targets"]] == [50, 0], "the candidate would keep its share"
+    assert script.document["services"] == DOCUMENT["services"]
+
+
 async def test_what_somebody_posts_meanwhile_is_kept():
     def meanwhile(script, count):
         if count == 2:  # between our reading and our posting

@@ -7,7 +7,7 @@ from adapters.nginx_plus.gateway import CONNECTIONS_MAX, NginxPlusGateway, Nginx
 from adapters.port import Applied, Assignment, GatewayError, Proof, Route, Split, Version
 from tests.contract.simulators.forwarding import port_of, serve
 from tests.contract.simulators.nginx_plus.api import Api
-from tests.contract.simulators.nginx_plus.upstreams import Memory
+from tests.contract.simulators.nginx_plus.upstreams import ApiError, Memory
 from tests.sim.clock import until
 from tests.unit.adapters.silence import frozen
 
@@ -82,6 +82,23 @@ async def test_what_is_half_done_is_called_partial():
             receipt = await gateway.apply(at(1_000), timeout_s=1.0)
             assert (receipt.outcome, receipt.code) == (Applied.UNCONFIRMED, "partial")
             assert url in receipt.detail, "nobody is told which instance is frozen"
+
+
+async def test_a_way_back_waits_for_no_word_of_the_instance_itself():
+    found = memory()
+    async with playing(found) as gateway:
+        await gateway.apply(at(5_000), timeout_s=5.0)
+        answered = gateway.apis[0]._answer
+
+        async def answer(request):
+            if request.path.endswith("/nginx"):
+                raise ApiError(403, "forbidden", "Forbidden")
+            return await answered(request)
+
+        gateway.apis[0]._answer = answer
+        receipt = await gateway.apply(at(0), timeout_s=5.0)
+        assert shares(found)[B] == 0, "the candidate would keep its share"
+        assert (receipt.outcome, receipt.code) == (Applied.REFUSED, "denied")
 
 
 async def test_a_frozen_instance_takes_no_connection_from_the_others():

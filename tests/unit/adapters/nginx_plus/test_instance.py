@@ -68,6 +68,17 @@ async def test_a_percentage_is_taken_back_before_stable_is_brought_in_order(serv
     assert is_back is serves, "the candidate keeps its share, or requests go where nobody serves"
 
 
+async def test_a_percentage_is_taken_back_although_the_candidates_upstream_is_gone():
+    stable, candidate = (
+        Pool("/http/upstreams/bot-stable", {A: 1}, {}),
+        Pool("/http/upstreams/bot-candidate", {B: 1}, {}),
+    )
+    api = Scripted({f"{stable.path}/servers": [server(0, A)], KEYVAL: {"bot": "50"}})
+    with pytest.raises(KeyError):
+        await Instance("edge", api, "splits").write(at(0, A), [stable, candidate])
+    assert api.changes == [("PATCH", KEYVAL, {"bot": "0"})], "half of all requests would go where nobody is"
+
+
 async def test_what_is_no_server_is_left_alone():
     odd = [5, server(True, C), server(7, 5), server(8, "unix:/run/x"), server(9, "10.0.0.9:\u00b2")]
     api = Scripted({SERVERS: [server(0, A), server(1, B, weight=True, down=True), *odd[:4]]})
