@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from adapters.openresty import addresses
 from adapters.openresty.control import TokenAt
 from adapters.openresty.gateway import OpenRestyGateway, OpenRestyOptions
 from adapters.port import Applied, Version
@@ -32,6 +33,7 @@ def named(version):
 async def again(scene, monkeypatch):
     """Another controller for the same nginx, and what it asks for addresses."""
     monkeypatch.setenv("A_TOKEN", TOKEN)
+    monkeypatch.setattr(addresses, "LOOKUP_TIMEOUT_S", 0.2)
     resolver = Resolver()
     options = OpenRestyOptions(scene.stage.control, TokenAt(variable="A_TOKEN"))
     gateway = OpenRestyGateway("edge", options, resolve=resolver)
@@ -45,8 +47,8 @@ async def test_a_rollback_waits_for_no_resolver(scene, again):
     assert await scene.versions(20) == {"1.1.0": 20}
     back = replace(scene.at(0), stable=named(scene.old.version()), candidate=named(scene.new.version()))
     await gateway.start([back])
-    receipt = await gateway.apply(back, timeout_s=1.0)
-    assert (receipt.outcome, receipt.code) == (Applied.UNCONFIRMED, "unconfirmed"), "it still waits for addresses"
+    receipt = await gateway.apply(back, timeout_s=30.0)
+    assert (receipt.outcome, receipt.code) == (Applied.UNREACHABLE, "not-found"), "it still waits for addresses"
     assert await scene.versions(20) == {"1.0.0": 20}, "a DNS outage held a rollback up"
     resolver.is_there.set()
     await confirmed(gateway, back)
@@ -58,7 +60,7 @@ async def test_a_promotion_does_not_fall_back_while_it_waits(scene, again):
     await scene.apply(10_000)
     promoted = replace(scene.at(0), stable=named(scene.new.version()), candidate=None, draining=(scene.old.version(),))
     await gateway.start([promoted])
-    await gateway.apply(promoted, timeout_s=1.0)
+    await gateway.apply(promoted, timeout_s=30.0)
     assert await scene.versions(20) == {"1.1.0": 20}, "the version that was replaced got the traffic"
     resolver.is_there.set()
     await confirmed(gateway, promoted)

@@ -71,9 +71,9 @@ async def test_a_duplicate_is_named_whether_it_wins_or_not(open_traefik, old, ne
         return (await stage.adapter.verify("bot")).proof is Proof.DRIFTED
 
     await until(is_found, "it is found that somebody defines the same")
-    forward = await stage.adapter.apply(at(old, new, 5_000), timeout_s=1.0)
+    forward = await stage.adapter.apply(at(old, new, 5_000), timeout_s=10.0)
     assert (forward.outcome, name in forward.detail) == (Applied.REFUSED, True), forward
-    back = await stage.adapter.apply(at(old, new, 0), timeout_s=1.0)
+    back = await stage.adapter.apply(at(old, new, 0), timeout_s=10.0)
     assert (back.outcome, name in back.detail) == (Applied.REFUSED if wins else Applied.CONFIRMED, True), back
     duplicate.unlink()
     await confirmed(stage.adapter, at(old, new, 0))
