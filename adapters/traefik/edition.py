@@ -104,9 +104,9 @@ def follow(before: Edition, wanted: Wanted, found: Document | None, stamp: str) 
     after = replace(
         before, wanted=wanted, meant=Document(meant), stands=Document(stands), left=left, since=since, number=number
     )
-    if found is None or not found.says_the_same(after.stands):
+    if not (found and stamp and found.says_the_same(after.stands)):
         return after
-    if is_first and stamp:
+    if is_first:
         return replace(after, number=0, adopted=stamp)
     is_known = stamp == before.stamp and number not in since.values()
     return replace(after, number=before.number) if is_known else after

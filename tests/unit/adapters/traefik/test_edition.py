@@ -47,6 +47,8 @@ def test_what_an_earlier_controller_left_is_adopted_if_it_is_the_same():
     after = follow(same, wanted({"a": 1, "b": 1}, {"a": 1, "b": 2, NOBODY: 1}), same.stands, same.stamp)
     assert (after.stamp, after.since) == ("0b-1", {NOBODY: 0, "a": 0, "b": 1}), "nobody would wait for who is new"
     assert after.number_of("0a-1") == 0
+    unmarked = follow(Edition("0b"), left.wanted, Document(left.stands.agents), "")
+    assert unmarked.stamp == "0b-1", "nothing would ever show that Traefik has loaded it"
     other = follow(Edition("0b"), left.wanted, edited(left, a=7), "0a-1")
     assert (other.stamp, other.left) == ("0b-1", frozenset()), "a controller that begins gives way to nobody"
 
