@@ -2,13 +2,14 @@
 
 An agent is two clusters, ``<agent>/stable`` and ``<agent>/candidate``, and a route that divides requests over them in
 basis points, stable first, so that a hashed session moves only towards the track that grows. Within a cluster each
-version is a locality of its own, so that load reports count per version; versions that drain stay in the stable
-cluster, where they get nothing new and what they still have in flight goes on being reported.
+version is a locality of its own, so that load reports count per version. What is in flight is reported only for as long
+as its endpoint stays in the cluster where it began. So a version that gets nothing new in a cluster stays there,
+draining; Envoy (1.29 and later) leaves it out of the cluster's health, which the dead-man switch goes by.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from adapters.port import Assignment, Stickiness, Track, Version
@@ -77,36 +78,42 @@ def translate(assignment: Assignment, addresses: Addresses, *, for_grpc: bool = 
     """
     agent, outcomes = assignment.agent, tuple(f"named_metrics.{name}" for name in assignment.indicators)
     stable = _cluster(agent, Track.STABLE, assignment.stable, outcomes, report_load=for_grpc)
-    versions = _beside_stable(assignment, addresses)
-    resources = [stable.resource(), _endpoints(stable.name, versions)]
+    members = _members(assignment.stable, assignment.draining, addresses)
+    located = {each.version for each in members if each.endpoints}
+    resources = [stable.resource(), _endpoints(stable.name, members)]
     slot, mortal = cluster_name(agent, Track.CANDIDATE), None
-    if assignment.candidate is not None:
-        candidate = _cluster(agent, Track.CANDIDATE, assignment.candidate, outcomes, report_load=for_grpc)
-        tried = _located(assignment.candidate, addresses, Health.HEALTHY)
-        versions = (*versions, tried)
-        endpoints = ClusterEndpoints(candidate.name, (tried,), stale_after_s=assignment.dead_man_s).resource()
+    if assignment.candidate is not None or assignment.draining:
+        # After a promotion it stays while anything drains: requests that began in it are of a version that may go back.
+        first, *others = sorted(assignment.versions, key=lambda version: version is not assignment.candidate)
+        candidate = _cluster(agent, Track.CANDIDATE, first, outcomes, report_load=for_grpc)
+        members = _members(first, others, addresses)
+        mortal_s = assignment.dead_man_s if assignment.candidate is not None else None
+        endpoints = _endpoints(candidate.name, members, mortal_s)
         resources += [candidate.resource(), endpoints]
-        if assignment.dead_man_s is not None:
+        if members:
+            located.add(first.name)
+        if mortal_s is not None:
             slot, mortal = f"{agent}/{FALLBACK}", endpoints
             resources.append(FallbackCluster(slot, (candidate.name, stable.name)).resource())
     route = _route(assignment, stable.name, slot, whole_segments=not for_grpc)
-    located = frozenset(each.version for each in versions if each.endpoints)
-    return AgentResources(assignment.route.hosts, route, tuple(resources), mortal, located)
+    return AgentResources(assignment.route.hosts, route, tuple(resources), mortal, frozenset(located))
 
 
-def _beside_stable(assignment: Assignment, addresses: Addresses) -> tuple[VersionEndpoints, ...]:
-    """The stable version, and those that drain beside it if they speak its protocol; none while it has no address."""
-    stable = _located(assignment.stable, addresses, Health.HEALTHY)
-    if not stable.endpoints:
+def _members(first: Version, others: Iterable[Version], addresses: Addresses) -> tuple[VersionEndpoints, ...]:
+    """Who stands in a cluster: the version that takes its requests, and those that only end what they have, if they
+    speak its protocol; nobody while the first has no address.
+    """
+    healthy = _located(first, addresses, Health.HEALTHY)
+    if not healthy.endpoints:
         return ()
-    drained = (version for version in assignment.draining if version.http2 == assignment.stable.http2)
-    return (stable, *(_located(version, addresses, Health.DRAINING) for version in drained))
+    alike = (version for version in others if version.http2 == first.http2)
+    return (healthy, *(_located(version, addresses, Health.DRAINING) for version in alike))
 
 
-def _endpoints(cluster: str, versions: tuple[VersionEndpoints, ...]) -> Resource:
-    if not versions:
+def _endpoints(cluster: str, members: tuple[VersionEndpoints, ...], stale_after_s: float | None = None) -> Resource:
+    if not members:
         return Resource.unknown(ResourceType.ENDPOINTS, cluster)
-    return ClusterEndpoints(cluster, versions).resource()
+    return ClusterEndpoints(cluster, members, stale_after_s).resource()
 
 
 def _route(assignment: Assignment, stable: str, slot: str, *, whole_segments: bool) -> Route:

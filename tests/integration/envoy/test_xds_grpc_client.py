@@ -14,6 +14,7 @@ from xds.resources import (
     Cluster,
     ClusterEndpoints,
     Endpoint,
+    Health,
     Route,
     Share,
     Snapshot,
@@ -40,15 +41,20 @@ async def test_grpcs_own_client_follows_the_split_and_reports_its_load(server, r
                 route_table("agents", share_hosts([(["*"], Route(PREFIX, shares, whole_segments=False))])),
                 *(
                     resource
-                    for name, version in (("a/stable", "1"), ("a/candidate", "2"))
+                    for name, version, draining in (("a/stable", "1", "2"), ("a/candidate", "2", "1"))
                     for resource in (
                         Cluster(name, http2=True, report_load=True).resource(),
-                        ClusterEndpoints(
-                            name, (VersionEndpoints(version, (Endpoint("127.0.0.1", ports[version]),)),)
-                        ).resource(),
+                        ClusterEndpoints(name, members(version, draining)).resource(),
                     )
                 ),
             ]
+        )
+
+    def members(version, draining):
+        """One version that takes requests, and one that drains beside it."""
+        return (
+            VersionEndpoints(version, (Endpoint("127.0.0.1", ports[version]),)),
+            VersionEndpoints(draining, (Endpoint("127.0.0.1", ports[draining], Health.DRAINING),)),
         )
 
     server.set_load_report_interval("direct", 0.1)

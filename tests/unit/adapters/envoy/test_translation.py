@@ -43,8 +43,18 @@ def test_stable_stands_first_and_shares_have_one_sum():
 
 def test_each_version_is_a_locality_and_what_drains_stays_in_sight_without_new_requests():
     told = endpoints(wanted(draining=(BAD,)), "bot/stable")
-    assert told == [("1.0", [("127.0.0.1", 3000, "HEALTHY")]), ("bad", [("127.0.0.1", 3002, "DRAINING")])]
-    assert endpoints(wanted(), "bot/candidate") == [("1.1", [("127.0.0.1", 3001, "HEALTHY")])]
+    stable, candidate = ("1.0", [("127.0.0.1", 3000, "HEALTHY")]), ("1.1", [("127.0.0.1", 3001, "HEALTHY")])
+    assert told == [stable, ("bad", [("127.0.0.1", 3002, "DRAINING")])]
+    assert endpoints(wanted(), "bot/candidate") == [candidate, ("1.0", [("127.0.0.1", 3000, "DRAINING")])]
+
+
+def test_a_promotion_changes_nothing_in_the_cluster_where_the_candidates_streams_are():
+    before = endpoints(wanted(), "bot/candidate")
+    promoted = wanted(candidate=None, stable=CANDIDATE, draining=(STABLE,))
+    assert endpoints(promoted, "bot/candidate") == before, "streams that began before a promotion are lost sight of"
+    back = wanted(candidate=None, draining=(CANDIDATE,))
+    assert ("1.1", [("127.0.0.1", 3001, "DRAINING")]) in endpoints(back, "bot/candidate")
+    assert names(wanted(candidate=None)) == {"bot/stable"}, "a cluster stays although nothing drains any more"
 
 
 def test_a_draining_version_of_another_protocol_cannot_share_the_cluster():
