@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from ipaddress import ip_address
 
-from adapters.port import Assignment, host_port
+from adapters import names
+from adapters.names import LOOKUPS_MAX, is_address
+from adapters.port import host_port
 
 LOOKUP_TIMEOUT_S = 4.0
 """How long all the names of one question are waited for: less than `verify` may take (controller/runtime/link.py)."""
-LOOKUPS_MAX = 32
-"""At one time, of one gateway; and the threads that all gateways of Envoys have for it."""
-
-_threads = ThreadPoolExecutor(LOOKUPS_MAX, thread_name_prefix="lookup")
-"""The event loop's own are few: of libuv's, two look names up, so two names that no server answers would keep everybody
-else's waiting. A thread is busy until the system gives a name up, however long anybody waits for it."""
 
 Pairs = tuple[tuple[str, int], ...]
 Resolve = Callable[[str, int], Awaitable[Pairs]]
@@ -27,14 +19,7 @@ Resolve = Callable[[str, int], Awaitable[Pairs]]
 
 async def look_up(host: str, port: int) -> Pairs:
     """Ask the system's resolver. Raises OSError."""
-    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = await asyncio.get_running_loop().run_in_executor(_threads, ask)
-    return tuple(sorted({(str(address[0]), port) for *_, address in found}))
-
-
-def endpoints_of(assignment: Assignment) -> list[str]:
-    """Every ``host:port`` of an assignment."""
-    return [endpoint for version in assignment.versions for endpoint in version.endpoints]
+    return tuple((address, port) for address in await names.look_up(host, port))
 
 
 class AddressBook:
@@ -56,7 +41,7 @@ class AddressBook:
     def note(self, endpoints: Iterable[str]) -> None:
         """Write down what is an address already; nobody need be asked."""
         for endpoint in endpoints:
-            if endpoint not in self.addresses and _is_address(endpoint):
+            if endpoint not in self.addresses and is_address(host_port(endpoint)[0]):
                 self.addresses[endpoint] = (host_port(endpoint),)
 
     def of(self, endpoints: Iterable[str]) -> Mapping[str, Pairs]:
@@ -83,7 +68,7 @@ class AddressBook:
 
     async def learn_again(self, endpoints: Iterable[str], within_s: float) -> None:
         """Look every name up again."""
-        await self._look_up([name for name in dict.fromkeys(endpoints) if not _is_address(name)], within_s)
+        await self._look_up([name for name in dict.fromkeys(endpoints) if not is_address(host_port(name)[0])], within_s)
 
     def keep(self, endpoints: Iterable[str]) -> None:
         """Forget every endpoint that is not used any more."""
@@ -113,11 +98,3 @@ class AddressBook:
             except OSError as error:
                 return str(error) or type(error).__name__
         return ""
-
-
-def _is_address(endpoint: str) -> bool:
-    try:
-        ip_address(host_port(endpoint)[0])
-    except ValueError:
-        return False
-    return True

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from adapters.names import endpoints_of
 from adapters.port import (
     ALL_STABLE,
     Applied,
@@ -32,7 +33,7 @@ from xds.resources import ApiListener, LatencyLog, Listener, Resource, ResourceT
 from xds.roster import Connected
 from xds.server import XdsServer
 
-from .addresses import LOOKUP_TIMEOUT_S, AddressBook, Pairs, Resolve, endpoints_of, look_up
+from .addresses import LOOKUP_TIMEOUT_S, AddressBook, Pairs, Resolve, look_up
 from .counting import Counting
 from .offering import Answer, Offering
 from .offers import Offer, is_reducible, is_way_back, without_candidate

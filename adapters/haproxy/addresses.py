@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from ipaddress import ip_address
 
+from adapters.names import LOOKUPS_MAX, is_address, joined, look_up
 from adapters.port import Assignment, host_port
 
 LOOKUP_TIMEOUT_S = 3.0
 """For all that is asked at one time: a resolver that hangs must not hide for long what stands at the gateway."""
-LOOKUPS_MAX = 32
-"""At one time, of one gateway."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """(host, port) to its addresses. Raises OSError when there are none."""
-
-
-async def look_up(host: str, port: int) -> list[str]:
-    """Ask the system's resolver. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return sorted({str(entry[4][0]) for entry in found})
-
-
-def endpoints_of(assignment: Assignment) -> list[str]:
-    """Every ``host:port`` of an assignment."""
-    return [endpoint for version in assignment.versions for endpoint in version.endpoints]
 
 
 class AddressBook:
@@ -62,8 +48,8 @@ class AddressBook:
         names = []
         for endpoint in dict.fromkeys(endpoints):
             host, port = host_port(endpoint)
-            if _is_address(host):
-                self._known[endpoint] = (address(host, port),)
+            if is_address(host):
+                self._known[endpoint] = (joined(host, port),)
             elif again or endpoint not in self._known:
                 names.append(endpoint)
         if names:
@@ -78,17 +64,4 @@ class AddressBook:
                 found = await self._resolve(host, port)
         except OSError:  # TimeoutError is one
             return
-        self._known[endpoint] = tuple(address(one, port) for one in found)
-
-
-def address(host: str, port: int) -> str:
-    """An address and a port, as one; IPv6 in brackets."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
+        self._known[endpoint] = tuple(joined(one, port) for one in found)

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from adapters.names import endpoints_of, look_up
 from adapters.port import (
     ALL_STABLE,
     Applied,
@@ -25,7 +26,7 @@ from adapters.port import (
 )
 from adapters.wishes import BEYOND_WEIGHTS, Wish
 
-from .addresses import AddressBook, Resolve, endpoints_of, look_up
+from .addresses import AddressBook, Resolve
 from .answers import Life
 from .disk import Files
 from .latency import Latencies, line_in

@@ -20,9 +20,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from adapters.names import joined
 from adapters.port import Tally, latency_over
-
-from .addresses import address
 
 VERSIONS_MAX = 32
 """Of one agent, the versions whose counts are kept; the one that was heard of longest ago goes first."""
@@ -91,7 +90,7 @@ def _milliseconds(told: Mapping[str, object], name: str) -> int:
 def _server(text: str) -> str:
     """HAProxy writes IPv6 addresses without brackets, and ``-:-`` where there was no server."""
     host, _, port = text.rpartition(":")
-    return "" if host == "-" or not port.isascii() or not port.isdigit() else address(host, int(port))
+    return "" if host == "-" or not port.isascii() or not port.isdigit() else joined(host, int(port))
 
 
 @dataclass(slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from ipaddress import ip_address
 
+from adapters import names
+from adapters.names import is_address, joined
 from adapters.port import host_port
 
 LOOKUP_TIMEOUT_S = 3.0
@@ -21,8 +21,7 @@ Resolve = Callable[[str, int], Awaitable[tuple[str, ...]]]
 
 async def look_up(host: str, port: int) -> tuple[str, ...]:
     """Ask the system's resolver. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return tuple(sorted({_peer(str(address[0]), port) for *_, address in found}))
+    return tuple(joined(address, port) for address in await names.look_up(host, port))
 
 
 def without_lookup(endpoints: Iterable[str], known: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -30,8 +29,8 @@ def without_lookup(endpoints: Iterable[str], known: Mapping[str, tuple[str, ...]
     found: dict[str, tuple[str, ...]] = {}
     for endpoint in endpoints:
         host, port = host_port(endpoint)
-        if _is_address(host):
-            found[endpoint] = (_peer(host, port),)
+        if is_address(host):
+            found[endpoint] = (joined(host, port),)
         elif endpoint in known:
             found[endpoint] = known[endpoint]
     return found
@@ -65,18 +64,6 @@ async def addresses_of(
     async with asyncio.TaskGroup() as tasks:
         for endpoint in wanted:
             host, port = host_port(endpoint)
-            if endpoint not in found or (again and not _is_address(host)):
+            if endpoint not in found or (again and not is_address(host)):
                 tasks.create_task(find(endpoint, host, port))
     return {endpoint: peers for endpoint, peers in found.items() if peers}
-
-
-def _peer(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

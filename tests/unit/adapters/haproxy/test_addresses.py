@@ -2,7 +2,8 @@ import asyncio
 from dataclasses import replace
 
 from adapters.haproxy import addresses
-from adapters.haproxy.addresses import AddressBook, endpoints_of, look_up
+from adapters.haproxy.addresses import AddressBook
+from adapters.names import endpoints_of
 from adapters.port import Assignment, Route, Split, Version
 
 WANTED = Assignment("bot", Route(), Version("1", ("old:1", "10.0.0.1:1")), Version("2", ("new:2",)), Split(10))
@@ -62,7 +63,3 @@ async def test_a_track_without_any_address_is_told_by_its_names():
     assert book.nameless(WANTED) == ["new:2"], "one of stable's two endpoints is enough"
     assert book.nameless(replace(WANTED, split=Split())) == [], "a way back needs no candidate"
     assert AddressBook(Resolver()).nameless(WANTED) == ["old:1", "10.0.0.1:1", "new:2"]
-
-
-async def test_a_name_is_looked_up_for_real():
-    assert "127.0.0.1" in await look_up("127.0.0.1", 1)
