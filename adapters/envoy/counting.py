@@ -66,12 +66,13 @@ class Counting:
         wanted = self._wanted.get(agent)
         return wanted.latency_limits_s if wanted else ()
 
-    def seen(self, agent: str, located: Collection[str]) -> Observation:
+    def seen(self, agent: str, located: Collection[str], idle: Collection[str] = ()) -> Observation:
         """What the nodes have reported of an agent. Raises GatewayError while there is none that reports.
 
         Args:
             agent: its name.
             located: the versions whose endpoints the nodes are told. Of any other no node says what is in flight.
+            idle: the versions that no request was ever guided to: they have nothing in flight, whoever says nothing.
         """
         nodes = self._server.connected(self._gateway)
         if not nodes:
@@ -81,12 +82,13 @@ class Counting:
             message = f"no load report has come yet from {named(nodes)}"
             raise GatewayError(self._gateway, "unreachable", message, retryable=True)
         is_whole = not self._server.has_left(self._gateway) and not self._tallies.silent(nodes)
+        in_flight = self._tallies.in_flight(agent, located, nodes) if is_whole else {}
         return Observation(
             gateway=self._gateway,
             agent=agent,
             epoch=self._epoch,
             tallies=self._latencies.added_to(self._tallies.of(agent, located), agent),
-            in_flight=self._tallies.in_flight(agent, located, nodes) if is_whole else {},
+            in_flight={**in_flight, **dict.fromkeys(idle, 0)},
             age_s=age_s,
         )
 

@@ -36,7 +36,7 @@ from xds.server import XdsServer
 from .addresses import LOOKUP_TIMEOUT_S, AddressBook, Pairs, Resolve, look_up
 from .counting import Counting
 from .offering import Answer, Offering
-from .offers import Offer, is_reducible, is_way_back, without_candidate
+from .offers import Offer, asks_no_less, is_reducible, is_way_back, may_get_requests, without_candidate
 from .refreshing import Refresher
 from .standing import no_address, no_report, not_acked
 from .translation import translate
@@ -120,6 +120,7 @@ class EnvoyGateway:
         self._offering = Offering(name, _listeners(name, options), server, self._make, now_s)
         self._is_served = False
         self._inherited: dict[str, Version] = {}
+        self._exposed: dict[str, set[str]] = {}
         self._applied: dict[str, _Applied] = {}
         self._refused: dict[str, _Refused] = {}
         self._counting = Counting(name, server, self._wanted, options.load_report_interval_s, now_s)
@@ -141,6 +142,7 @@ class EnvoyGateway:
             log.error("%s: %s", self.name, problem)
         self._inherited = {entry.agent: entry.stable for entry in assignments if not self._has_address(entry.stable)}
         for assignment in assignments:
+            self._exposed[assignment.agent] = {version.name for version in assignment.versions}  # before our start
             try:
                 self._put(assignment)
             except XdsError as error:
@@ -195,9 +197,8 @@ class EnvoyGateway:
         # What a node has refused is not sent to it again; one that comes back may think otherwise.
         agent, nodes = wanted.agent, self._server.connected(self.name)
         try:
-            offer = self._make(wanted) if self._can_serve(wanted) else None
             known = self._refused.get(agent)
-            if known is not None and (known.offer, known.nodes) == (offer, nodes):
+            if known is not None and known.nodes == nodes and asks_no_less(self._make(wanted), known.offer):
                 return known.answer
             offer = self._put(wanted)
             is_served = self._serve()
@@ -222,6 +223,9 @@ class EnvoyGateway:
         if not self._is_inherited(wanted):
             self._inherited.pop(wanted.agent, None)
         offer = self._offering.put(self._make(wanted))
+        still = {version.name for version in self._wanted[wanted.agent].versions}
+        exposed = self._exposed.get(wanted.agent, set())
+        self._exposed[wanted.agent] = (exposed & still) | may_get_requests(offer.assignment)
         if offer.resources.mortal is not None:
             self._refresher.arm()
         return offer
@@ -332,8 +336,10 @@ class EnvoyGateway:
 
     async def observe(self, agent: str) -> Observation:
         """What the nodes have reported. Raises GatewayError while there is none that reports."""
-        offer = self._offering.offered.get(agent)
-        return self._counting.seen(agent, offer.resources.located if offer else ())
+        offer, wanted = self._offering.offered.get(agent), self._wanted.get(agent)
+        names = {version.name for version in wanted.versions} if wanted else set()
+        located = offer.resources.located if offer else frozenset()
+        return self._counting.seen(agent, located, names - self._exposed.get(agent, set()))
 
     async def status(self) -> GatewayStatus:
         """Who is connected, who has not taken what was applied last, and what else is amiss now."""
@@ -356,7 +362,7 @@ class EnvoyGateway:
 
     async def remove(self, agent: str) -> None:
         """Take the agent's routes and clusters away."""
-        for known in (self._wanted, self._applied, self._refused, self._inherited):
+        for known in (self._wanted, self._applied, self._refused, self._inherited, self._exposed):
             known.pop(agent, None)
         self._offering.remove(agent)
         self._counting.keep()

@@ -36,6 +36,20 @@ def is_way_back(assignment: Assignment) -> bool:
     return assignment.split == ALL_STABLE
 
 
+def asks_no_less(wanted: Offer, refused: Offer) -> bool:
+    """Whether whoever refused the one refuses the other: they are the same, or differ in a step's share alone."""
+    if is_way_back(wanted.assignment):
+        return wanted == refused
+    same = replace(wanted.assignment, split=ALL_STABLE) == replace(refused.assignment, split=ALL_STABLE)
+    return same and wanted.resources.clusters == refused.resources.clusters
+
+
+def may_get_requests(assignment: Assignment) -> set[str]:
+    """Names of the versions that get a share of what is new."""
+    candidate = assignment.candidate
+    return {assignment.stable.name} | ({candidate.name} if candidate and not is_way_back(assignment) else set())
+
+
 def gives_no_more(earlier: Assignment, wanted: Assignment) -> bool:
     """Whether going back from ``wanted`` to ``earlier`` gives no candidate a request that ``wanted`` would not."""
     if earlier.stable.name != wanted.stable.name:

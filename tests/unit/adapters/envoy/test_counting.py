@@ -84,10 +84,11 @@ def test_what_a_node_that_may_come_back_has_in_flight_is_not_nothing(counting, s
     assert counting.seen("bot", BOTH).in_flight == {"1.0": 0, "1.1": 5}, "a node that has gone for good was waited for"
 
 
-def test_of_a_version_without_endpoints_nobody_can_say_what_is_in_flight(counting):
-    for node in ("one", "two"):
-        counting.take_report(report(node, "1.1", ok=1))
-    assert counting.seen("bot", ["1.1"]).in_flight == {"1.1": 0}
+def test_a_version_that_was_never_guided_to_has_nothing_in_flight_whoever_is_silent(counting):
+    counting.take_report(report("one", open_=3))
+    assert counting.seen("bot", ["1.0"], ["1.1"]).in_flight == {"1.1": 0}, "nobody's streams would be waited for"
+    counting.take_report(report("two"))
+    assert counting.seen("bot", ["1.0"], ["1.1"]).in_flight == {"1.0": 3, "1.1": 0}
 
 
 def test_silent_is_who_has_had_the_time_to_report(counting, clock):

@@ -208,6 +208,31 @@ async def test_who_should_have_reported_is_told_to_operators():
     assert "load report" not in (await gateway.status()).detail
 
 
+async def test_a_candidate_that_is_refused_at_once_leaves_nothing_to_wait_for():
+    server = FakeServer(FakeNode("one", minds_version("bad")))
+    gateway = edge(server)
+    await gateway.start([wanted(candidate=None)])
+    gateway.take_report(report("one", "1.0", open_=1))
+    await apply(gateway, wanted(0, candidate=BAD))
+    generation = server.cache.group("edge").generation
+    assert (await apply(gateway, wanted(1_000, candidate=BAD))).outcome is Applied.REFUSED
+    assert server.cache.group("edge").generation == generation, "what was refused was sent again with a share"
+    await apply(gateway, wanted(0, candidate=BAD))
+    seen = (await gateway.observe("bot")).in_flight
+    assert seen == {"1.0": 1, "bad": 0}, "a version that nobody ever took would be drained to its deadline"
+
+
+async def test_what_was_exposed_is_not_called_idle_when_it_is_out_of_sight():
+    server = FakeServer(FakeNode("one"))
+    gateway = edge(server)
+    await gateway.start([wanted(1_000, draining=(BAD,))])
+    gateway.take_report(report("one"))
+    server.present[0].minds = minds_version("1.1")
+    assert (await apply(gateway, wanted(0, retries=1, draining=(BAD,)))).outcome is Applied.CONFIRMED
+    seen = (await gateway.observe("bot")).in_flight
+    assert seen == {"1.0": 0}, "what may be in flight since before our start was taken for nothing"
+
+
 async def test_what_drains_in_another_protocol_is_not_called_done():
     server = FakeServer(FakeNode("one"))
     gateway = edge(server)

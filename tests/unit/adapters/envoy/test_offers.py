@@ -1,6 +1,15 @@
 import pytest
 
-from adapters.envoy.offers import Offer, concerns, gives_no_more, is_reducible, is_way_back, without_candidate
+from adapters.envoy.offers import (
+    Offer,
+    asks_no_less,
+    concerns,
+    gives_no_more,
+    is_reducible,
+    is_way_back,
+    may_get_requests,
+    without_candidate,
+)
 from adapters.envoy.translation import translate
 from adapters.port import ALL_STABLE, Split
 from tests.unit.adapters.envoy.nodes import BAD, CANDIDATE, wanted
@@ -39,6 +48,30 @@ def test_going_back_never_gives_a_candidate_more(earlier, later, safe):
 
 def refusal(type_: str, names: tuple[str, ...], error: str) -> Refusal:
     return Refusal("one", "edge", type_, 1, "v", names, error)
+
+
+def made(assignment) -> Offer:
+    return Offer(assignment, translate(assignment, ADDRESSES))
+
+
+@pytest.mark.parametrize(
+    ("later", "again"),
+    [
+        (wanted(1_000), True),
+        (wanted(3_000), True),
+        (wanted(0), False),
+        (wanted(3_000, candidate=BAD), False),
+        (wanted(3_000, retries=2), False),
+        (wanted(candidate=None), False),
+    ],
+)
+def test_a_step_of_what_was_refused_is_refused_and_a_way_back_is_tried(later, again):
+    assert asks_no_less(made(later), made(wanted(1_000))) is again
+
+
+def test_a_candidate_gets_requests_when_it_has_a_share_or_copies():
+    assert may_get_requests(wanted(1)) == may_get_requests(wanted(split=Split(mirror_bp=1))) == {"1.0", "1.1"}
+    assert may_get_requests(wanted(0)) == may_get_requests(wanted(candidate=None)) == {"1.0"}
 
 
 def test_a_refusal_concerns_those_that_envoy_names_or_all_that_came_together():
