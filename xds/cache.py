@@ -6,7 +6,7 @@ encoded once, whatever the number of streams.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar, cast
 
@@ -23,6 +23,9 @@ NOTHING: Holdings = MappingProxyType({})
 T = TypeVar("T")
 
 SHARED_MAX = 1_024
+ENCODED_BYTES_MAX = 64 * 1024 * 1024
+"""Of one group's responses, kept for streams in the same state. Each has a nonce of its own, so a client that asks for
+the same again and again would fill the memory."""
 PROBLEMS_NAMED_MAX = 5
 
 
@@ -50,7 +53,6 @@ class Delivery:
     version: str
     withheld: frozenset[str]
     gone: frozenset[str] = frozenset()
-    _encoded: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -63,12 +65,8 @@ class Delivery:
         return not self.resources and not self.removed
 
     def encode(self, nonce: str) -> bytes:
-        """Return the response in bytes: encoded once per nonce, and streams in the same state use the same nonce."""
-        encoded = self._encoded.get(nonce)
-        if encoded is None:
-            encoded = encode_response(self.mode, self.target.type, self.version, nonce, self.resources, self.removed)
-            self._encoded[nonce] = encoded
-        return encoded
+        """Return the response in bytes."""
+        return encode_response(self.mode, self.target.type, self.version, nonce, self.resources, self.removed)
 
 
 def deliver(
@@ -128,12 +126,15 @@ class Group:
         # Results are kept by the identity of the holdings they are about, and keep those alive with them.
         self._shared: dict[tuple[object, ...], tuple[object, object]] = {}
         self._subscriptions: dict[Subscription, Subscription] = {}
+        self._encoded: dict[tuple[int, str], tuple[Delivery, bytes]] = {}
+        self._encoded_bytes = 0
 
     def become(self, snapshot: Snapshot) -> None:
         """Take a new snapshot and wake whoever watches."""
         self.snapshot = snapshot
         self.generation += 1
         self._shared.clear()
+        self._forget_encoded()
         for wake in tuple(self.watchers):
             wake()
 
@@ -152,6 +153,22 @@ class Group:
         key = (mode, type_, id(held), id(subscription), withheld, again)
         alive = (held, subscription)
         return self._share(key, alive, lambda: deliver(mode, target, subscription, held, withheld, again))
+
+    def encode(self, delivery: Delivery, nonce: str) -> bytes:
+        """Return a response in bytes: encoded once per nonce, and streams in the same state use the same nonce."""
+        key = (id(delivery), nonce)
+        kept = self._encoded.get(key)
+        if kept is None:
+            kept = (delivery, delivery.encode(nonce))
+            if self._encoded_bytes + len(kept[1]) > ENCODED_BYTES_MAX:
+                self._forget_encoded()
+            self._encoded[key] = kept
+            self._encoded_bytes += len(kept[1])
+        return kept[1]
+
+    def _forget_encoded(self) -> None:
+        self._encoded.clear()
+        self._encoded_bytes = 0
 
     def without(self, held: Holdings, names: frozenset[str]) -> Holdings:
         """Return the holdings less some names; the same object when it has none of them."""

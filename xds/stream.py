@@ -154,6 +154,8 @@ class AdsStream:
         understood = interpret(ledger.subscription, ledger.nonce_sent, request, full_state=type_.full_state)
         if len(understood.subscription.names) > NAMES_MAX:
             raise MalformedRequestError(f"More than {NAMES_MAX} names of {type_.label} are asked for on one stream.")
+        if len(request.versions) > NAMES_MAX:
+            raise MalformedRequestError(f"More than {NAMES_MAX} {type_.label} resources are claimed on one stream.")
         ledger.ask(understood, self.group)
         if first and request.versions:
             ledger.claim(request.versions)
@@ -249,7 +251,7 @@ class AdsStream:
 
     def _send(self, ledger: Ledger, delivery: Delivery, group: Group, now_s: float) -> bytes:
         nonce = ledger.next_nonce(group.generation)
-        data = delivery.encode(nonce)
+        data = group.encode(delivery, nonce)
         followers = self._ledgers.get(SUPPLIED_AGAIN.get(ledger.type, ledger.type))
         if followers is not None and followers is not ledger:
             changed = frozenset(

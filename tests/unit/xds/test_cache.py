@@ -1,6 +1,6 @@
 import pytest
 
-from tests.unit.xds.playbook import CDS, DELTA, EDS, SOTW, agent, cluster, endpoints, routes
+from tests.unit.xds.playbook import CDS, DELTA, EDS, SOTW, World, agent, cluster, endpoints, routes
 from xds.cache import NOTHING, SHARED_MAX, Cache, deliver
 from xds.errors import SnapshotError
 from xds.snapshot import ResourceSet, Snapshot
@@ -49,10 +49,24 @@ def test_clients_in_the_same_state_get_the_same_delivery(cache):
     asked = group.shared(Subscription(frozenset("a")))
     first = group.deliver(SOTW, EDS, asked, NOTHING, frozenset())
     assert first is group.deliver(SOTW, EDS, group.shared(Subscription(frozenset("a"))), NOTHING, frozenset())
-    assert first.encode("n") is first.encode("n")
+    assert group.encode(first, "n") is group.encode(first, "n"), "a thousand nodes would be encoded for one by one"
     assert first is not group.deliver(SOTW, EDS, group.shared(Subscription(frozenset("ab"))), NOTHING, frozenset())
     cache.set("edge", Snapshot.of(agent("a")))
     assert group.shared(Subscription(frozenset("a"))) is asked, "who joins later would be served apart for ever"
+
+
+def test_a_client_that_asks_for_the_same_again_and_again_does_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr("xds.cache.ENCODED_BYTES_MAX", 50_000)
+    world = World()
+    world.serve(*agent("a", "a" * 1_000))
+    client = world.client(DELTA)
+    client.subscribes(CDS)
+    client.takes(CDS, "a")
+    for _ in range(200):
+        client.subscribes(CDS, "a", nonce=client.last[CDS].nonce)
+        client.hears(CDS, "a")
+    kept = sum(len(data) for _, data in world.cache.group("edge")._encoded.values())
+    assert 0 < kept <= 50_000
 
 
 def test_what_is_shared_is_bounded(cache):

@@ -57,6 +57,9 @@ def test_asking_for_too_much_is_malformed(world):
     client.subscribes(EDS, *(f"a{i}" for i in range(NAMES_MAX)))
     with pytest.raises(MalformedRequestError, match="names of eds"):
         client.subscribes(EDS, "one more")
+    boaster = world.client(DELTA)
+    with pytest.raises(MalformedRequestError, match="eds resources are claimed"):
+        boaster.subscribes(EDS, "*", versions={f"a{i}": "1" for i in range(NAMES_MAX + 1)})
 
 
 def test_20_two_streams_of_one_node_are_both_served_and_do_not_touch_each_other(world):
