@@ -216,6 +216,15 @@ class Roster:
         ]
         return tuple(sorted(present + departed, key=lambda node: node.id))
 
+    def behind(self, group: str, generation: int, now_s: float) -> tuple[NodeStatus, ...]:
+        """Return the nodes by id that have not confirmed a generation, those included that left a moment ago.
+
+        Nearly always there are none, and it is asked often: the others are not described.
+        """
+        late = {member.node_id for member in self._members.get(group, ()) if member.confirmed_generation < generation}
+        late.update(name for name, gone in self._departures(group, now_s) if gone.confirmed_generation < generation)
+        return tuple(node for node in self.nodes(group, now_s) if node.id in late) if late else ()
+
     def connected(self, group: str) -> Connected:
         """Return who is connected. It is worked out when somebody has come or gone, and not at every push."""
         known = self._connected.get(group)

@@ -140,6 +140,10 @@ class XdsServer:
         """Return the nodes of a group, those that left a moment ago included."""
         return self._roster.nodes(group, self._now_s())
 
+    def behind(self, group: str, generation: int) -> tuple[NodeStatus, ...]:
+        """Return the nodes of a group that have not taken a generation or a later one, as `nodes` does."""
+        return self._roster.behind(group, generation, self._now_s())
+
     def connected(self, group: str) -> Connected:
         """Return who of a group is connected: the same object until somebody comes or goes."""
         return self._roster.connected(group)

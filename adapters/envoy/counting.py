@@ -23,6 +23,9 @@ SILENT_AFTER_S = 10.0
 """How long beyond its interval a node that has connected may take to report. An Envoy looks for its controller every
 five seconds."""
 
+NODES_SPARED = 64
+"""With so many more nodes than twice those that are connected, the others are forgotten."""
+
 
 class Counting:
     """Counts and requests in flight of one gateway.
@@ -54,8 +57,9 @@ class Counting:
 
     def take_report(self, report: LoadReport) -> None:
         """Add a load report of one of the nodes."""
-        if not self._tallies.knows(report.node_id):
-            self._tallies.keep_nodes([node.id for node in self._server.nodes(self._gateway)])
+        nodes = self._server.connected(self._gateway)
+        if len(self._tallies) > 2 * len(nodes) + NODES_SPARED:
+            self._tallies.keep_nodes(nodes)
         self._tallies.take(report, self._now_s(), self._wanted)
 
     def take_access_log(self, access_log: AccessLog) -> None:

@@ -319,10 +319,9 @@ class EnvoyGateway:
         await self._book.learn_again(applied.resolved, LOOKUP_TIMEOUT_S)
         if self._book.of(applied.resolved) != applied.resolved:
             return Verification(self.name, Proof.RESET, "a host name has other addresses now")
-        nodes = self._server.nodes(self.name)
-        if not any(node.streams for node in nodes):
+        if not self._server.connected(self.name):
             return Verification(self.name, Proof.UNREACHABLE, "no Envoy is connected")
-        if behind := not_acked(nodes, applied.generation):
+        if behind := not_acked(self._server.behind(self.name, applied.generation)):
             return Verification(self.name, Proof.PENDING, behind)
         return Verification(self.name, Proof.APPLIED)
 
@@ -346,7 +345,7 @@ class EnvoyGateway:
         nodes = tuple(sorted(self._server.connected(self.name)))
         newest = max((applied.generation for applied in self._applied.values()), default=0)
         details = [
-            not_acked(self._server.nodes(self.name), newest)
+            not_acked(self._server.behind(self.name, newest))
             if nodes
             else f"no Envoy with node.cluster {self.name!r} is connected",
             "" if self._is_served or not self._wanted else self._unserved(),

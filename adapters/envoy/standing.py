@@ -11,11 +11,11 @@ NAMED_MAX = 10
 """So many are named; of the others there is the number."""
 
 
-def not_acked(nodes: Iterable[NodeStatus], generation: int) -> str:
-    """Which nodes have not taken a generation, or a later one; those that left a moment ago may still serve another."""
-    behind = {node.id: node for node in nodes if node.confirmed_generation < generation}
-    gone = [name for name, node in behind.items() if not node.streams]
-    return f"not ACKed by {named(behind)}" + (f" ({named(gone)} left a moment ago)" if gone else "") if behind else ""
+def not_acked(behind: Iterable[NodeStatus]) -> str:
+    """Which nodes have not taken what was applied; those that left a moment ago may still serve something else."""
+    streams = {node.id: node.streams for node in behind}
+    gone = [name for name, count in streams.items() if not count]
+    return f"not ACKed by {named(streams)}" + (f" ({named(gone)} left a moment ago)" if gone else "") if streams else ""
 
 
 def no_address(assignments: Iterable[Assignment]) -> str:

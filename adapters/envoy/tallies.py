@@ -26,19 +26,27 @@ class _Node:
 
 @dataclass(slots=True)
 class Tallies:
-    """What the nodes of one gateway have reported since it was made."""
+    """What the nodes of one gateway have reported since it was made.
+
+    It is asked for each agent again and again, so what it is asked costs by what there is to say, not by all nodes.
+    """
 
     _counts: dict[str, dict[str, Tally]] = field(default_factory=dict)
-    _nodes: dict[str, _Node] = field(default_factory=dict)
+    _nodes: dict[str, _Node] = field(default_factory=dict)  # the one that was heard of longest ago comes first
+    _busy: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    _silent: set[str] = field(default_factory=set)
+    _silent_of: Mapping[str, float] | None = None
 
     def take(self, report: LoadReport, now_s: float, wanted: Mapping[str, Assignment]) -> None:
         """Add what one report says of the agents that are ``wanted``. What it leaves out has nothing in flight, and
         nothing new.
         """
-        self._nodes.pop(report.node_id, None)
+        self._clear(report.node_id)
         node = self._nodes[report.node_id] = _Node(now_s)
-        while len(self._nodes) > NODES_MAX:
-            del self._nodes[next(iter(self._nodes))]
+        self._silent.discard(report.node_id)
+        if len(self._nodes) > NODES_MAX:
+            self._clear(next(iter(self._nodes)))
+            self._silent_of = None
         for load in report.clusters:
             agent, _, track = load.cluster.rpartition("/")
             if agent not in wanted or track not in {Track.STABLE.value, Track.CANDIDATE.value}:
@@ -47,7 +55,15 @@ class Tallies:
                 if version.in_flight:
                     key = (agent, version.version)
                     node.in_flight[key] = node.in_flight.get(key, 0) + version.in_flight
+                    self._busy.setdefault(key, set()).add(report.node_id)
                 self._add(agent, version, wanted[agent].indicators)
+
+    def _clear(self, name: str) -> None:
+        node = self._nodes.pop(name, None)
+        for key in node.in_flight if node else ():
+            self._busy[key].discard(name)
+            if not self._busy[key]:
+                del self._busy[key]
 
     def _add(self, agent: str, load: VersionLoad, indicators: Collection[str]) -> None:
         versions = self._counts.setdefault(agent, {})
@@ -62,20 +78,30 @@ class Tallies:
 
     def in_flight(self, agent: str, known: Collection[str], nodes: Collection[str]) -> dict[str, int]:
         """Requests in flight per version, over what each of ``nodes`` has said last."""
-        told = [self._nodes[node].in_flight for node in nodes if node in self._nodes]
-        return {version: sum(each.get((agent, version), 0) for each in told) for version in known}
+        return {version: self._open((agent, version), nodes) for version in known}
+
+    def _open(self, key: tuple[str, str], nodes: Collection[str]) -> int:
+        return sum(self._nodes[name].in_flight[key] for name in self._busy.get(key, ()) if name in nodes)
 
     def age_s(self, nodes: Collection[str], now_s: float) -> float | None:
         """How long ago the quietest of ``nodes`` reported, of those that ever did; None if none has."""
-        return max((now_s - self._nodes[node].at_s for node in nodes if node in self._nodes), default=None)
+        return next((now_s - node.at_s for name, node in self._nodes.items() if name in nodes), None)
 
-    def silent(self, nodes: Mapping[str, float]) -> set[str]:
-        """Those of ``nodes``, by the moment at which they connected, that have not reported since."""
-        return {name for name, since_s in nodes.items() if name not in self._nodes or self._nodes[name].at_s < since_s}
+    def silent(self, nodes: Mapping[str, float]) -> Collection[str]:
+        """Those of ``nodes``, by the moment at which they connected, that have not reported since.
 
-    def knows(self, node: str) -> bool:
-        """Whether a node is remembered."""
-        return node in self._nodes
+        Args:
+            nodes: worked out once for each such object, which does not change.
+        """
+        if nodes is not self._silent_of:
+            self._silent_of = nodes
+            self._silent = {
+                name for name, since_s in nodes.items() if name not in self._nodes or self._nodes[name].at_s < since_s
+            }
+        return self._silent
+
+    def __len__(self) -> int:
+        return len(self._nodes)
 
     def keep(self, agents: Collection[str]) -> None:
         """Forget every other agent."""
@@ -83,7 +109,9 @@ class Tallies:
 
     def keep_nodes(self, nodes: Collection[str]) -> None:
         """Forget every other node; what it has counted stays."""
-        self._nodes = {name: node for name, node in self._nodes.items() if name in nodes}
+        for name in [name for name in self._nodes if name not in nodes]:
+            self._clear(name)
+        self._silent_of = None
 
 
 def _plus(before: Tally, load: VersionLoad, indicators: Collection[str]) -> Tally:

@@ -79,6 +79,15 @@ def test_a_node_that_left_is_pending_for_the_grace_time_since_it_may_still_serve
     assert not roster.has_left("edge", 100.0 + GRACE_S)
 
 
+def test_who_is_behind_is_told_without_a_look_at_the_others(roster, monkeypatch):
+    join(roster, "one", 2)
+    join(roster, "two", 1)
+    roster.leave(join(roster, "three", 1), now_s=100.0)
+    assert [(node.id, node.streams) for node in roster.behind("edge", 2, 100.0)] == [("three", 0), ("two", 1)]
+    monkeypatch.setattr(roster, "nodes", None)  # to describe a thousand nodes takes milliseconds
+    assert roster.behind("edge", 1, 100.0) == ()
+
+
 def test_a_node_that_left_with_a_generation_still_has_it(roster):
     join(roster, "one", 2)
     roster.leave(join(roster, "two", 2), now_s=0.0)

@@ -84,6 +84,9 @@ class FakeServer:
     def connected(self, group: str) -> dict[str, float]:
         return {node.id: node.since_s for node in self.present}
 
+    def behind(self, group: str, generation: int) -> tuple[NodeStatus, ...]:
+        return tuple(node for node in self.nodes(group) if node.confirmed_generation < generation)
+
     def has_left(self, group: str) -> bool:
         return bool(self.left)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from adapters.envoy.counting import SILENT_AFTER_S, Counting
+from adapters.envoy.counting import NODES_SPARED, SILENT_AFTER_S, Counting
 from adapters.port import GatewayError
 from tests.unit.adapters.envoy.nodes import NOW_S, FakeNode, FakeServer, report, wanted
 from xds.access_logs import AccessLog, AccessLogEntry
@@ -110,7 +110,7 @@ def test_nodes_that_are_gone_are_forgotten_when_new_ones_come_and_their_counts_a
     for number in range(100):
         server.present = [FakeNode(f"pod-{number}")]
         counting.take_report(report(f"pod-{number}", "1.0", ok=1, open_=1))
-    assert len(counting._tallies._nodes) <= 2, "each Envoy of a fleet that scales up and down is remembered for ever"
+    assert len(counting._tallies) <= NODES_SPARED + 3, "each Envoy of a fleet that scales up and down is remembered"
     assert counts(counting.seen("bot", BOTH))["1.0"] == (100, 0)
 
 

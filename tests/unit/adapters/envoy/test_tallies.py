@@ -60,6 +60,24 @@ def test_silent_is_who_has_not_reported_since_it_connected():
     assert tallies.silent({"one": 0.5, "two": 1.5, "three": 0.5}) == {"two", "three"}
 
 
+def test_silent_ones_are_worked_out_once_until_somebody_comes_or_is_forgotten():
+    class Nodes(dict):
+        looks = 0
+
+        def items(self):
+            self.looks += 1
+            return super().items()
+
+    tallies, nodes = Tallies(), Nodes(one=0.0, two=0.0)
+    for _ in range(3):
+        assert tallies.silent(nodes) == {"one", "two"}
+    tallies.take(report("one"), 1, AGENTS)
+    assert tallies.silent(nodes) == {"two"}
+    assert nodes.looks == 1, "a thousand agents would look at a thousand nodes, twice a second"
+    tallies.keep_nodes([])
+    assert tallies.silent(nodes) == {"one", "two"}, "what a node that was forgotten has in flight was taken for nothing"
+
+
 def test_what_nobody_has_asked_for_fills_no_memory():
     tallies = Tallies()
     for number in range(100):
@@ -67,7 +85,7 @@ def test_what_nobody_has_asked_for_fills_no_memory():
         tallies.take(report("one", load(ok=1, open_=1), cluster=f"invented-{number}/stable"), 1, AGENTS)
     assert dict(tallies.of("bot", [])["1.0"].indicators) == {}
     assert tallies._counts.keys() == {"bot"}
-    assert tallies._nodes["one"].in_flight == {}
+    assert tallies._busy == {}
 
 
 def test_clusters_that_are_not_a_track_are_none_of_ours():
@@ -85,15 +103,15 @@ def test_memory_is_bounded():
     assert "1.0" not in tallies.of("bot", []), "the version heard of longest ago goes first"
     for number in range(NODES_MAX + 5):
         tallies.take(report(f"node{number}"), number, AGENTS)
-    assert not tallies.knows("node0")
-    assert tallies.knows(f"node{NODES_MAX + 4}")
+    assert len(tallies) == NODES_MAX
+    assert tallies.silent({"node0": 0.0, f"node{NODES_MAX + 4}": 0.0}) == {"node0"}, "a forgotten one is not silent"
 
 
 def test_who_is_gone_is_forgotten_and_counts_of_nodes_stay():
     tallies = Tallies()
     tallies.take(report("one", load(ok=1)), 1, AGENTS)
     tallies.keep_nodes([])
-    assert not tallies.knows("one")
+    assert len(tallies) == 0
     assert tallies.of("bot", []) == {"1.0": Tally(1)}
     tallies.keep([])
     assert tallies.of("bot", []) == {}
