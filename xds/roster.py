@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from xds.acks import Refusal
 
-DEPARTED_MAX = 1_024
+DEPARTED_MAX = 10_000
+"""As many as may be connected: when all of them leave at once, none may be taken for one that has confirmed."""
 
 Connected = Mapping[str, float]
 """Nodes that have a stream open, by id, and since when: the moment at which their oldest one was opened."""

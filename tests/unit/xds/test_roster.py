@@ -3,6 +3,7 @@
 import pytest
 
 from xds.acks import Refusal
+from xds.limits import Limits
 from xds.roster import DEPARTED_MAX, Member, Roster, Standing
 
 GRACE_S = 15.0
@@ -79,6 +80,13 @@ def test_a_node_that_left_is_pending_for_the_grace_time_since_it_may_still_serve
     assert not roster.has_left("edge", 100.0 + GRACE_S)
 
 
+def test_a_whole_fleet_that_leaves_at_once_is_waited_for(roster):
+    for member in [join(roster, str(number), 1) for number in range(2_000)]:
+        roster.leave(member, now_s=100.0)
+    join(roster, "first to come back", 2)
+    assert len(ask(roster, 2, now_s=101.0).pending) == 2_000, "a rollback was called confirmed too early"
+
+
 def test_who_is_behind_is_told_without_a_look_at_the_others(roster, monkeypatch):
     join(roster, "one", 2)
     join(roster, "two", 1)
@@ -142,6 +150,7 @@ def test_the_list_of_nodes_tells_who_is_there_and_who_left(roster):
 
 
 def test_those_who_left_are_not_remembered_without_end(roster):
+    assert Limits().streams_max <= DEPARTED_MAX, "some of those who may be connected would be forgotten too early"
     for index in range(2 * DEPARTED_MAX):
         roster.leave(join(roster, str(index)), now_s=0.0)
     assert len(roster.nodes("edge", 0.0)) == DEPARTED_MAX
