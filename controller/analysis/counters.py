@@ -83,6 +83,11 @@ class Ledger:
             del reporters[next(iter(reporters))]
         return Ledger(reporters), new
 
+    def indicators(self, version: str) -> frozenset[Indicator]:
+        """What some reporter counts of a version, if only to say that there was nothing yet."""
+        known = (series for counted in self.reporters.values() for series in counted.series)
+        return frozenset(series.indicator for series in known if series.version == version)
+
     def to_record(self) -> dict[str, Any]:
         """As JSON."""
         return {

@@ -36,7 +36,8 @@ def requests_until_shown(judge: Judge, stable_per_candidate: float) -> int | Non
         stable_more = max(round(seen * stable_per_candidate) - stable_seen, 1) if stable_per_candidate else 0
         stable_seen += stable_more
         block = Block(candidate=Counts(more, 0), stable=Counts(stable_more, 0))
-        state = judge.update(state, {each.indicator: block for each in judge.objectives}, now_s)
+        found = {each.indicator: block for each in judge.objectives}
+        state = judge.update(state, found, now_s, stable_serves=stable_per_candidate > 0.0)
         if judge.assess(state, now_s).verdict is Verdict.HEALTHY:
             return seen
     return None

@@ -16,8 +16,25 @@ BLOCK_EVENTS_MIN = 5
 """A block is judged at once when each track has this many events in it ..."""
 
 PATIENCE_S = 2.0
-"""... and after this long with whatever it has. Blocks where one track is idle compare nothing, so sparse reports are
-gathered first; that depends on how many events there are, never on how many are bad, so the error promise holds."""
+"""... and after this long with whatever it has. But nothing is compared without stable: then the tests of the candidate
+alone see it, and the others wait for stable's next event."""
+
+EVENT_WORTH_S = 5.0
+"""Each event of stable is worth so long a wait for the next ones ..."""
+
+SILENCE_S = 60.0
+"""... and many together so long. A stable that is not heard until then is not there, as one that the split gives
+nothing: the candidate is judged by its `max` alone, until stable speaks again.
+
+A block without stable compares nothing. Were it judged by `max` alone as soon as there is one, gaps that chance makes
+in little traffic would blame a candidate for outages that stable shares. Were it never, nobody would see a candidate
+fail that has nearly all the traffic. So a stable with an event every 3 s or more is waited for (that it is not heard in
+time by chance is as good as impossible), and one with less than an event every 5 s is mostly not.
+
+To wait is a stopping rule on arrivals: which events there are decides, never which of them are bad. So each factor
+keeps its mean of at most 1, and the error promise holds. Rates may even drift within a block, as long as the
+candidate's mean rate over it is within the null hypothesis for stable's: drift makes a factor's mean smaller.
+"""
 
 
 def _over_rates() -> Mixture:
@@ -32,12 +49,13 @@ def _over_odds() -> Mixture:
 class Evidence:
     """The state of one objective's tests. `against_*` and `guard` speak for a breach, `shown_*` for promotion.
 
-    Times are on the clock of `now_s`; `candidate_seen_s` and `stable_seen_s` are when a track last had a valid event,
-    and at first when the watch began.
+    Times are on the clock of `now_s`. `candidate_seen_s` is when the candidate last had a valid event, and at first
+    when the watch began; until `stable_until_s` stable is waited for. `alone` is the part of `pending` that the tests
+    of the candidate alone have seen.
     """
 
     candidate_seen_s: float
-    stable_seen_s: float
+    stable_until_s: float
     against_absolute: Mixture = dataclasses.field(default_factory=_over_rates)
     guard: Mixture = dataclasses.field(default_factory=_over_rates)
     against_relative: Mixture = dataclasses.field(default_factory=_over_odds)
@@ -50,47 +68,51 @@ class Evidence:
     stable: Counts = dataclasses.field(default_factory=Counts)
     pending: Block = dataclasses.field(default_factory=Block)
     pending_since_s: float | None = None
+    alone: Counts = dataclasses.field(default_factory=Counts)
     breached: Test | None = None
 
-    def stable_idle(self, now_s: float) -> bool:
-        """Stable has had no event of late: there is nothing to compare the candidate with."""
-        return now_s - self.stable_seen_s >= PATIENCE_S
-
-    def gathering(self, block: Block, now_s: float) -> "Evidence":
-        """The evidence with `block` put to what waits to be judged."""
+    def gathering(self, block: Block, now_s: float, silence_s: float = SILENCE_S) -> "Evidence":
+        """The evidence with `block` put to what waits to be judged; `silence_s` is how long stable may be silent."""
         pending = self.pending + block
         empty = not pending.candidate.valid and not pending.stable.valid
         since_s = now_s if self.pending_since_s is None else self.pending_since_s
+        until_s = max(self.stable_until_s, now_s) + EVENT_WORTH_S * block.stable.valid
         return dataclasses.replace(
             self,
             candidate=self.candidate + block.candidate,
             stable=self.stable + block.stable,
             candidate_seen_s=now_s if block.candidate.valid else self.candidate_seen_s,
-            stable_seen_s=now_s if block.stable.valid else self.stable_seen_s,
+            stable_until_s=min(until_s, now_s + silence_s) if block.stable.valid else self.stable_until_s,
             pending=pending,
             pending_since_s=None if empty else since_s,
         )
 
-    def ripe(self, now_s: float) -> bool:
-        """What waits can be judged now."""
+    def ripe(self, now_s: float, *, waits: bool) -> bool:
+        """What was gathered can be judged now; `waits` says whether stable is waited for."""
         if self.pending_since_s is None:
             return False
         if now_s - self.pending_since_s >= PATIENCE_S:
             return True
         n_c, n_s = self.pending.candidate.valid, self.pending.stable.valid
-        return n_c >= BLOCK_EVENTS_MIN and (n_s >= BLOCK_EVENTS_MIN or (not n_s and self.stable_idle(now_s)))
+        return n_c >= BLOCK_EVENTS_MIN and (n_s >= BLOCK_EVENTS_MIN or not (n_s or waits))
 
-    def judged(self, objective: Objective) -> "Evidence":
-        """The evidence after the pending block has been shown to the tests that the objective asks for."""
-        block = self.pending
-        after = self
+    def judged(self, objective: Objective, *, waits: bool = False) -> "Evidence":
+        """The evidence after what was gathered has been shown to the tests that the objective asks for.
+
+        Those that compare are not shown a block without stable while it `waits`: it is gathered on.
+        """
+        block, after = self.pending, self
+        if objective.max is not None:
+            after = _judged_alone(after, block.candidate, objective.max)
+        if waits and not block.stable.valid:
+            return after
         if objective.max is not None:
             after = _judged_absolutely(after, block, objective.max, objective.margin or 0.0)
         if objective.margin is not None:
             after = _judged_relatively(after, block, objective.margin)
         # The running rate moves last: a guess is fixed before its block is seen.
         rate = self.stable_rate.seeing(block.stable)
-        return dataclasses.replace(after, stable_rate=rate, pending=Block(), pending_since_s=None)
+        return dataclasses.replace(after, stable_rate=rate, pending=Block(), pending_since_s=None, alone=Counts())
 
     @property
     def log_e_absolute(self) -> float:
@@ -116,16 +138,21 @@ class Evidence:
             "candidate": self.candidate.to_record(),
             "stable": self.stable.to_record(),
             "pending": [self.pending.candidate.to_record(), self.pending.stable.to_record()],
+            "alone": self.alone.to_record(),
             "breached": self.breached,
         }
 
     @classmethod
-    def from_record(cls, record: dict[str, Any], now_s: float) -> "Evidence":
-        """The inverse of `to_record`, to the bit, with the clocks started anew at `now_s`."""
+    def from_record(cls, record: dict[str, Any], now_s: float, silence_s: float = SILENCE_S) -> "Evidence":
+        """The inverse of `to_record`, to the bit, with the clocks started anew at `now_s`.
+
+        A stable that has never spoken is not waited for.
+        """
+        stable = Counts.from_record(record["stable"])
         pending = Block(*(Counts.from_record(counts) for counts in record["pending"]))
         return cls(
             candidate_seen_s=now_s,
-            stable_seen_s=now_s,
+            stable_until_s=now_s + silence_s if stable.valid else now_s,
             against_absolute=Mixture.from_record(record["against_absolute"]),
             guard=Mixture.from_record(record["guard"]),
             against_relative=Mixture.from_record(record["against_relative"]),
@@ -135,33 +162,40 @@ class Evidence:
             stable_alarm=Alarm.from_record(record["stable_alarm"]),
             stable_rate=RunningRate.from_record(record["stable_rate"]),
             candidate=Counts.from_record(record["candidate"]),
-            stable=Counts.from_record(record["stable"]),
+            stable=stable,
             pending=pending,
             pending_since_s=now_s if pending != Block() else None,
+            alone=Counts.from_record(record.get("alone", [0, 0])),  # older records have none: nobody waited
             breached=record["breached"],
         )
 
 
+def _judged_alone(evidence: Evidence, candidate: Counts, max_rate: float) -> Evidence:
+    new = Counts(candidate.valid - evidence.alone.valid, candidate.bad - evidence.alone.bad)
+    if not new.valid:
+        return evidence
+    return dataclasses.replace(
+        evidence,
+        alone=candidate,
+        candidate_alarm=evidence.candidate_alarm.after(new, max_rate),
+        shown_absolute=evidence.shown_absolute.after(absolute.log_factors_better(new, max_rate)),
+    )
+
+
 def _judged_absolutely(evidence: Evidence, block: Block, max_rate: float, margin: float) -> Evidence:
     """See `absolute` for what stands guard over what."""
-    stable_alarm = evidence.stable_alarm.after(block.stable, max_rate)
-    after = dataclasses.replace(
-        evidence,
-        candidate_alarm=evidence.candidate_alarm.after(block.candidate, max_rate),
-        stable_alarm=stable_alarm,
-    )
+    after = dataclasses.replace(evidence, stable_alarm=evidence.stable_alarm.after(block.stable, max_rate))
     if not block.candidate.valid:
         return after
-    guess = evidence.stable_rate.guess
-    alone = absolute.log_factors_alone(block.candidate, max_rate)
-    guard = absolute.log_factors_beside(block, guess, max_rate, margin=0.0)
-    if stable_alarm.up:
-        alone = tuple(map(min, alone, absolute.log_factors_beside(block, guess, max_rate, margin)))
+    # As the guess, the alarm is the one from before the block: what is bet is fixed before it is seen.
+    excused = margin if evidence.stable_alarm.up else 0.0
+    beside = absolute.log_factors_beside(block, evidence.stable_rate.guess, max_rate, excused)
+    alone = evidence.against_absolute.after(absolute.log_factors_alone(block.candidate, max_rate))
+    guard = evidence.guard.after(beside)
     return dataclasses.replace(
         after,
-        against_absolute=evidence.against_absolute.after(alone),
-        guard=evidence.guard.after(guard),
-        shown_absolute=evidence.shown_absolute.after(absolute.log_factors_better(block.candidate, max_rate)),
+        against_absolute=alone.backed_by(guard),
+        guard=guard.backed_by(alone),
     )
 
 

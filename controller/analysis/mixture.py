@@ -42,12 +42,21 @@ class Mixture:
         wealths = (_log_add(w + f, log_stake) for w, f in zip(self.log_wealths, log_factors, strict=True))
         return Mixture(tuple(wealths), blocks)
 
+    def backed_by(self, other: "Mixture") -> "Mixture":
+        """The e-process with no stake worth more than all those of `other` together; both over as many alternatives."""
+        limit = other.log_staked + math.log(len(other.log_wealths))
+        return Mixture(tuple(min(wealth, limit) for wealth in self.log_wealths), self.blocks)
+
+    @property
+    def log_staked(self) -> float:
+        """Log of the mean of the staked wealths."""
+        top = max(self.log_wealths)
+        return top + math.log(math.fsum(math.exp(w - top) for w in self.log_wealths) / len(self.log_wealths))
+
     @property
     def log_e(self) -> float:
         """Log of the e-value: the mean of the staked wealths and what lies idle still."""
-        top = max(self.log_wealths)
-        mean = top + math.log(math.fsum(math.exp(w - top) for w in self.log_wealths) / len(self.log_wealths))
-        return _log_add(mean, -math.log(self.blocks + 2))
+        return _log_add(self.log_staked, -math.log(self.blocks + 2))
 
     def to_record(self) -> dict[str, Any]:
         """As JSON."""

@@ -147,7 +147,7 @@ def run(judge: Judge, traffic: Traffic, chance: Chance) -> Run:
             )
             for indicator, rate in traffic.stable.items()
         }
-        state = judge.update(state, blocks, now_s)
+        state = judge.update(state, blocks, now_s, stable_serves=share < 1.0)
         verdict = judge.assess(state, now_s).verdict
         if verdict is Verdict.BREACH:
             return Run(breached=True, end_s=now_s, healthy_s=healthy_s, candidate_requests=exposed)

@@ -14,10 +14,10 @@ The first that applies, in this order. The chance that a good candidate is *ever
 import dataclasses
 import enum
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from controller.analysis.evidence import Evidence, Test
+from controller.analysis.evidence import SILENCE_S, Evidence, Test
 from controller.analysis.indicators import Block, Counts, Indicator
 from controller.analysis.objectives import Objective, alpha_shares
 
@@ -96,9 +96,15 @@ class Assessment:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class JudgeState:
-    """Everything a judge knows, by the objective's name."""
+    """Everything a judge knows.
+
+    Attributes:
+        evidence: by the objective's name.
+        stable_serves: whether the split gives stable anything.
+    """
 
     evidence: Mapping[str, Evidence]
+    stable_serves: bool = True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -126,36 +132,54 @@ class Judge:
         if not self.no_data_deadline_s > 0.0:
             raise ValueError(f"a deadline is a positive number of seconds, not {self.no_data_deadline_s!r}")
 
-    def start(self, now_s: float) -> JudgeState:
-        """The state at the beginning of a watch: nothing is known."""
-        return JudgeState({objective.name: Evidence(now_s, now_s) for objective in self.objectives})
+    def start(self, now_s: float, counted: Collection[Indicator] | None = None) -> JudgeState:
+        """The state at the beginning of a watch: nothing is known.
 
-    def update(self, state: JudgeState, blocks: Mapping[Indicator, Block], now_s: float) -> JudgeState:
-        """The state after a report. Call it on every report, also with no blocks: waiting evidence ripens with time."""
-        shares = alpha_shares(self.objectives, self.alpha)
+        `counted` are the indicators that are counted of stable, None for all; for others it is not waited at first.
+        """
+        until_s = now_s + self.silence_s
         return JudgeState(
             {
-                objective.name: _advance(
-                    state.evidence[objective.name], objective, blocks.get(objective.indicator, _EMPTY), share, now_s
-                )
-                for objective, share in zip(self.objectives, shares, strict=True)
+                each.name: Evidence(now_s, until_s if counted is None or each.indicator in counted else now_s)
+                for each in self.objectives
             }
         )
 
+    def update(
+        self, state: JudgeState, blocks: Mapping[Indicator, Block], now_s: float, *, stable_serves: bool = True
+    ) -> JudgeState:
+        """The state after a report. Call it on every report, also with no blocks: waiting evidence ripens with time.
+
+        `stable_serves` says whether the split gives stable anything. Where it does not, nobody waits for its events.
+        """
+        if stable_serves and not state.stable_serves:
+            state = self._awaiting_stable(state, now_s)
+        after = {}
+        for objective, share in zip(self.objectives, alpha_shares(self.objectives, self.alpha), strict=True):
+            block = blocks.get(objective.indicator, _EMPTY)
+            evidence = state.evidence[objective.name].gathering(block, now_s, self.silence_s)
+            # "Never" knows no excuse, so it waits for nobody.
+            waits = stable_serves and now_s < evidence.stable_until_s and objective.max != 0.0
+            if evidence.ripe(now_s, waits=waits):
+                evidence = _judged(evidence, objective, share, waits=waits)
+            after[objective.name] = evidence
+        return JudgeState(after, stable_serves)
+
     def resume(self, state: JudgeState, now_s: float) -> JudgeState:
         """The same evidence with the no-data clocks started anew: after a pause, a restart, or a changed split."""
-        return JudgeState(
-            {
-                name: dataclasses.replace(evidence, candidate_seen_s=now_s, stable_seen_s=now_s)
-                for name, evidence in state.evidence.items()
-            }
+        return dataclasses.replace(
+            state,
+            evidence={
+                name: dataclasses.replace(evidence, candidate_seen_s=now_s)
+                for name, evidence in self._awaiting_stable(state, now_s).evidence.items()
+            },
         )
 
     def assess(self, state: JudgeState, now_s: float) -> Assessment:
         """The verdict now. Without objectives nothing can be shown: `undecided`."""
         shares = alpha_shares(self.objectives, self.alpha)
         findings = tuple(
-            self._finding(objective, state.evidence[objective.name], share, now_s)
+            self._finding(objective, state, share, now_s)
             for objective, share in zip(self.objectives, shares, strict=True)
         )
         for grave in _GRAVEST_FIRST:
@@ -184,19 +208,34 @@ class Judge:
         for objective in self.objectives:
             entry = record.get(objective.name)
             if entry is not None and entry["objective"] == objective.to_record():
-                state[objective.name] = Evidence.from_record(entry["evidence"], now_s)
+                state[objective.name] = Evidence.from_record(entry["evidence"], now_s, self.silence_s)
         return JudgeState(state)
 
-    def _finding(self, objective: Objective, evidence: Evidence, share: float, now_s: float) -> Finding:
+    @property
+    def silence_s(self) -> float:
+        """How long stable may be silent before it is not there: no shorter than what is silence of a candidate."""
+        return max(SILENCE_S, self.no_data_deadline_s)
+
+    def _awaiting_stable(self, state: JudgeState, now_s: float) -> JudgeState:
+        """The same evidence, with stable's silence counted from now on."""
+        until_s = now_s + self.silence_s
+        evidence = {name: dataclasses.replace(each, stable_until_s=until_s) for name, each in state.evidence.items()}
+        return dataclasses.replace(state, evidence=evidence)
+
+    def _finding(self, objective: Objective, state: JudgeState, share: float, now_s: float) -> Finding:
+        evidence = state.evidence[objective.name]
         ratios = _evidence_ratios(evidence, objective, share)
         test = max(ratios, key=lambda each: ratios[each]) if evidence.breached is None else evidence.breached
-        shown = _non_inferior(evidence, objective, self.alpha, now_s)
+        there = state.stable_serves and now_s < evidence.stable_until_s
+        # What was compared once is not waived by a silence. Only a stable that never counts this indicator has no say.
+        compared = there or (state.stable_serves and evidence.stable.valid > 0)
+        shown = _non_inferior(evidence, objective, self.alpha, compared=compared)
         silent = not evidence.candidate.valid or now_s - evidence.candidate_seen_s >= self.no_data_deadline_s
         if evidence.breached is not None:
             verdict = Verdict.BREACH
         elif silent:
             verdict = Verdict.NO_DATA
-        elif evidence.candidate_alarm.up and evidence.stable_alarm.up:
+        elif there and evidence.candidate_alarm.up and evidence.stable_alarm.up:
             verdict = Verdict.COMMON_CAUSE
         else:
             verdict = Verdict.HEALTHY if shown else Verdict.UNDECIDED
@@ -214,12 +253,9 @@ class Judge:
         )
 
 
-def _advance(evidence: Evidence, objective: Objective, block: Block, share: float, now_s: float) -> Evidence:
-    """The evidence after a block, judged if it is ripe; a breach is recorded when it happens, and stays."""
-    evidence = evidence.gathering(block, now_s)
-    if not evidence.ripe(now_s):
-        return evidence
-    evidence = evidence.judged(objective)
+def _judged(evidence: Evidence, objective: Objective, share: float, *, waits: bool) -> Evidence:
+    """The evidence after what it has gathered; a breach is recorded when it happens, and stays."""
+    evidence = evidence.judged(objective, waits=waits)
     if evidence.breached is not None:
         return evidence
     for test, ratio in _evidence_ratios(evidence, objective, share).items():
@@ -239,16 +275,16 @@ def _evidence_ratios(evidence: Evidence, objective: Objective, share: float) -> 
     return {test: value / log_threshold for test, value in log_e.items()}
 
 
-def _non_inferior(evidence: Evidence, objective: Objective, alpha: float, now_s: float) -> bool:
+def _non_inferior(evidence: Evidence, objective: Objective, alpha: float, *, compared: bool) -> bool:
     """Every test that the objective asks for, and that can be answered, is passed at level alpha.
 
     All must pass, so none needs a correction of alpha. Where there is a `max`, the relative test is not asked for
-    with a margin of zero (an equal candidate never passes it), nor while stable is idle.
+    with a margin of zero (an equal candidate never passes it), nor where there is nobody to be compared with.
     """
     log_threshold = math.log(1.0 / alpha)
     if objective.max is None:
         return evidence.shown_relative.log_e >= log_threshold
-    comparable = bool(objective.margin) and not evidence.stable_idle(now_s)
+    asked = compared and bool(objective.margin)
     return evidence.shown_absolute.log_e >= log_threshold and (
-        not comparable or evidence.shown_relative.log_e >= log_threshold
+        not asked or evidence.shown_relative.log_e >= log_threshold
     )

@@ -52,13 +52,13 @@ class Recalled:
         judge: the judge's state at the last checkpoint, as :meth:`Watch.to_record` wrote it; None if no watch was under
             way.
         judge_seq: that checkpoint's number; 0 if there is none.
-        looks: (when, blocks) of each look since.
+        looks: (when, blocks, whether stable was to get requests) of each look since.
     """
 
     state: State
     judge: Mapping[str, Any] | None = None
     judge_seq: int = 0
-    looks: tuple[tuple[float, Mapping[Indicator, Block]], ...] = ()
+    looks: tuple[tuple[float, Mapping[Indicator, Block], bool], ...] = ()
 
 
 def transition_body(event: AnyEvent, state: State, *, judge_seq: int) -> Body:
@@ -75,10 +75,12 @@ def transition_body(event: AnyEvent, state: State, *, judge_seq: int) -> Body:
     }
 
 
-def evidence_body(blocks: Mapping[Indicator, Block], *, judge_seq: int) -> Body:
-    """The body of a look: candidate's and stable's ``[valid, bad]`` per indicator, and the checkpoint it follows."""
+def evidence_body(blocks: Mapping[Indicator, Block], *, judge_seq: int, stable_serves: bool = True) -> Body:
+    """The body of a look: candidate's and stable's ``[valid, bad]`` per indicator, the checkpoint it follows, and
+    whether the split gave stable anything.
+    """
     counts = {name: [block.candidate.to_record(), block.stable.to_record()] for name, block in blocks.items()}
-    return {"blocks": _listed(counts), "judge_seq": judge_seq}
+    return {"blocks": _listed(counts), "judge_seq": judge_seq, "stable_serves": stable_serves}
 
 
 def checkpoint_body(state: State, judge: Mapping[str, JSON]) -> Body:
@@ -139,7 +141,7 @@ async def recall(journal: Reader, agent: str) -> Recalled | None:
         if record.kind == TRANSITION:
             newest = record
         elif record.kind == EVIDENCE:
-            looks.append((record.at_s, _blocks(record)))
+            looks.append((record.at_s, _blocks(record), _stable_serves(record)))
     return Recalled(state_of(newest), _by_name(upcast(checkpoint)["judge"]), judge_seq, tuple(looks))
 
 
@@ -153,6 +155,11 @@ def _blocks(record: Record) -> dict[Indicator, Block]:
         name: Block(candidate=Counts.from_record(candidate), stable=Counts.from_record(stable))
         for name, (candidate, stable) in _by_name(upcast(record)["blocks"]).items()
     }
+
+
+def _stable_serves(record: Record) -> bool:
+    """Old records do not say. Then it did: too much patience is soon over, too little is not made good."""
+    return cast("bool", upcast(record).get("stable_serves", True))
 
 
 async def _at(journal: Reader, agent: str, seq: int) -> Record:

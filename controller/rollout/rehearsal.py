@@ -163,7 +163,7 @@ def rehearse(judge: Judge, plan: Plan, load: Load, chance: Chance) -> Rehearsal:
         so_far = int(load.requests_per_s * now_s + 1e-9)
         blocks, candidate = _seen(load, so_far - arrived, state.split, chance)
         arrived, exposed = so_far, exposed + candidate
-        evidence = judge.update(evidence, blocks, now_s)
+        evidence = judge.update(evidence, blocks, now_s, stable_serves=state.split.stable_bp > 0)
         verdict = judge.assess(evidence, now_s).verdict
         if verdict is state.verdict:
             continue

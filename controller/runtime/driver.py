@@ -38,7 +38,7 @@ from .haste import goes_back
 from .profile import Profile
 from .shares import Shares
 from .traffic import Traffic
-from .watch import Watch, blocks_of, judged, watched
+from .watch import Watch, blocks_of, judged, serves_stable, watched
 
 log = logging.getLogger(__name__)
 
@@ -102,10 +102,10 @@ class Driver:
         now_s = self.around.now_s()
         # What a gateway confirmed to an earlier life of ours it may have lost since: it is asked again.
         self.state = replace(recalled.state, confirmed=frozenset())
-        if watched(self.state) is None:
+        if (whom := watched(self.state)) is None:
             return
         if recalled.judge is None:  # killed, or out of disk, between the decision to watch and its first checkpoint
-            self.watch.begin(now_s)
+            self.watch.begin(now_s, whom)
             return
         self._judge_seq = recalled.judge_seq
         self._looks = len(recalled.looks)
@@ -297,13 +297,13 @@ class Driver:
             self.hands.announce("share-off", off, self.state)
         if self.watch.judged is None:
             return
-        found = blocks_of(new, whom)
-        moves = self.watch.moves(found, now_s)
-        assessment = self.watch.weigh(found, now_s)
+        found, stable_serves = blocks_of(new, whom), serves_stable(self.state)
+        moves = self.watch.moves(found, now_s, stable_serves=stable_serves)
+        assessment = self.watch.weigh(found, now_s, stable_serves=stable_serves)
         if assessment is not None and assessment.verdict is Verdict.BREACH:
             await self._heed(assessment, now_s)
             return
-        written = not moves or await self._write_look(found, now_s)
+        written = not moves or await self._write_look(found, now_s, stable_serves=stable_serves)
         if assessment is not None:
             await self._heed(assessment, now_s)
         if not written or self._looks >= CHECKPOINT_EVERY:
@@ -330,16 +330,16 @@ class Driver:
         self.watch.end()
         self._judge_seq = 0
         if whom is not None:
-            self.watch.begin(self.around.now_s())
+            self.watch.begin(self.around.now_s(), whom)
             await self._checkpoint()
 
-    async def _write_look(self, found: Mapping[Indicator, Block], now_s: float) -> bool:
+    async def _write_look(self, found: Mapping[Indicator, Block], now_s: float, *, stable_serves: bool) -> bool:
         """Write a look before it leads to anything. Without a checkpoint to stand on it would mean nothing."""
         self._looks += 1
-        return (
-            bool(self._judge_seq)
-            and await self._write_evidence(evidence_body(found, judge_seq=self._judge_seq), now_s) is not None
-        )
+        if not self._judge_seq:
+            return False
+        body = evidence_body(found, judge_seq=self._judge_seq, stable_serves=stable_serves)
+        return await self._write_evidence(body, now_s) is not None
 
     async def _checkpoint(self) -> None:
         """Write down the whole state, so that a restart need not begin at the beginning."""
@@ -380,8 +380,8 @@ class Driver:
     async def _adopt(self, judge: Judge | None, now_s: float) -> None:
         """Judge by other rules from now on, and after a restart: what was seen under the old ones is not seen again."""
         self.watch.adopt(judge, now_s)
-        if self.watch.judged is None and watched(self.state) is not None:
-            self.watch.begin(now_s)
+        if self.watch.judged is None and (whom := watched(self.state)) is not None:
+            self.watch.begin(now_s, whom)
         await self._checkpoint()
 
     def _turn_away(self) -> None:

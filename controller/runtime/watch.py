@@ -15,8 +15,8 @@ from controller.rollout.state import State
 
 from .traffic import track_of
 
-Looks = Sequence[tuple[float, Mapping[Indicator, Block]]]
-"""What was counted when, in seconds since the epoch."""
+Looks = Sequence[tuple[float, Mapping[Indicator, Block], bool]]
+"""When (in seconds since the epoch) what was counted, and whether the version compared with was to get requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,11 @@ def watched(state: State) -> Watched | None:
     if state.previous is not None:
         return Watched(state.stable.name, state.previous.name)
     return None
+
+
+def serves_stable(state: State) -> bool:
+    """Whether the version that is compared with gets new requests: it does not at 100 %, nor after a promotion."""
+    return state.candidate is not None and state.serves_candidate and state.split.stable_bp > 0
 
 
 def judged(state: State) -> Judged:
@@ -62,9 +67,9 @@ class Watch:
     judged: JudgeState | None = None
     assessment: Assessment | None = None
 
-    def begin(self, now_s: float) -> None:
+    def begin(self, now_s: float, whom: Watched) -> None:
         """Forget what is known of an earlier candidate."""
-        self.judged = self.judge.start(now_s) if self.judge else None
+        self.judged = self.judge.start(now_s, self.ledger.indicators(whom.stable)) if self.judge else None
         self.assessment = None
 
     def end(self) -> None:
@@ -76,17 +81,17 @@ class Watch:
         self.ledger, new = self.ledger.take(readings)
         return new
 
-    def moves(self, found: Mapping[Indicator, Block], now_s: float) -> bool:
+    def moves(self, found: Mapping[Indicator, Block], now_s: float, *, stable_serves: bool = True) -> bool:
         """Whether this look changes what is known. One without new events does, when what waited is judged by it."""
         if self.judge is None or self.judged is None:
             return False
-        return bool(found) or self.judge.update(self.judged, found, now_s) != self.judged
+        return bool(found) or self.judge.update(self.judged, found, now_s, stable_serves=stable_serves) != self.judged
 
-    def weigh(self, found: Mapping[Indicator, Block], now_s: float) -> Assessment | None:
+    def weigh(self, found: Mapping[Indicator, Block], now_s: float, *, stable_serves: bool = True) -> Assessment | None:
         """Judge new events; the verdict now. None when no watch is under way."""
         if self.judge is None or self.judged is None:
             return None
-        self.judged = self.judge.update(self.judged, found, now_s)
+        self.judged = self.judge.update(self.judged, found, now_s, stable_serves=stable_serves)
         self.assessment = self.judge.assess(self.judged, now_s)
         return self.assessment
 
@@ -104,10 +109,14 @@ class Watch:
         assert self.judge is not None
         assert self.judged is not None
         clocks = {
-            name: [evidence.candidate_seen_s, evidence.stable_seen_s, evidence.pending_since_s]
+            name: [evidence.candidate_seen_s, evidence.stable_until_s, evidence.pending_since_s]
             for name, evidence in self.judged.evidence.items()
         }
-        return {"objectives": self.judge.to_record(self.judged), "clocks": clocks}
+        return {
+            "objectives": self.judge.to_record(self.judged),
+            "clocks": clocks,
+            "stable_serves": self.judged.stable_serves,
+        }
 
     def restore(self, record: Mapping[str, Any], looks: Looks, now_s: float) -> None:
         """Come to where :meth:`to_record` and the looks since had come, e-values to the bit.
@@ -119,22 +128,26 @@ class Watch:
             return
         judged = self.judge.from_record(record["objectives"], now_s)
         self.judged = JudgeState(
-            {name: _with_clocks(evidence, record["clocks"].get(name)) for name, evidence in judged.evidence.items()}
+            {name: _with_clocks(evidence, record["clocks"].get(name)) for name, evidence in judged.evidence.items()},
+            record.get("stable_serves", True),
         )
-        for at_s, found in looks:
-            self.judged = self.judge.update(self.judged, found, at_s)
+        for at_s, found, stable_serves in looks:
+            self.judged = self.judge.update(self.judged, found, at_s, stable_serves=stable_serves)
         self.assessment = self.judge.assess(self.judged, now_s)
 
 
 def _with_clocks(evidence: Evidence, clocks: tuple[float, float, float | None] | None) -> Evidence:
-    """Evidence with the clocks that it was recorded with; a new objective's begin now."""
+    """Evidence with the clocks that it was recorded with; a new objective's begin now.
+
+    The second of an old record is when stable was last seen: it is waited for again from its next event on.
+    """
     if clocks is None:
         return evidence
-    candidate_seen_s, stable_seen_s, pending_since_s = clocks
+    candidate_seen_s, stable_until_s, pending_since_s = clocks
     return replace(
         evidence,
         candidate_seen_s=candidate_seen_s,
-        stable_seen_s=stable_seen_s,
+        stable_until_s=stable_until_s,
         pending_since_s=pending_since_s if evidence.pending != Block() else None,
     )
 

@@ -75,6 +75,36 @@ def test_more_bad_events_of_the_candidate_are_never_less_evidence(objective, his
         assert high >= low - 1e-6 * (1 + abs(low)), f"{name}: a worse candidate would be promoted sooner"
 
 
+@given(objectives(), st.lists(st.builds(Block, counts(9), counts(9)), max_size=12), st.booleans(), st.data())
+def test_which_events_are_bad_never_decides_when_they_are_judged(objective, history, stable_serves, data):
+    """Stopping a block on arrivals leaves every factor its mean; stopping it on outcomes would not."""
+
+    def when(blocks):
+        a_judge, state, seen = judge(objective), judge(objective).start(0.0), []
+        for i, block in enumerate(blocks):
+            state = a_judge.update(state, {"error": block}, 0.7 * i, stable_serves=stable_serves)
+            evidence = state.evidence["errors"]
+            seen.append(
+                (
+                    evidence.pending.candidate.valid,
+                    evidence.pending.stable.valid,
+                    evidence.pending_since_s,
+                    evidence.alone.valid,
+                    evidence.stable_until_s,
+                    evidence.guard.blocks,
+                    evidence.shown_absolute.blocks,
+                    evidence.against_relative.blocks,
+                )
+            )
+        return seen
+
+    others = [
+        Block(*(Counts(each.valid, data.draw(st.integers(0, each.valid))) for each in (block.candidate, block.stable)))
+        for block in history
+    ]
+    assert when(history) == when(others), "the error promise would not hold"
+
+
 @given(counts(), counts(), st.floats(0.0, 0.9))
 def test_within_a_block_neither_order_nor_division_matters(one, other, max_rate):
     def both(factors):

@@ -96,3 +96,10 @@ def test_blocks_put_both_tracks_side_by_side():
         "error": Block(candidate=Counts(5, 1)),
         "unsafe": Block(stable=Counts(9, 0)),
     }, "a version that plays no part would be judged"
+
+
+def test_what_is_counted_of_a_version_is_known_before_it_has_moved():
+    quiet = Series("1.0.0", "unsafe")
+    ledger, _ = Ledger().take([reading(50, series=GOOD), reading(0, series=quiet, reporter="edge/envoy-2")])
+    assert ledger.indicators("1.0.0") == {"error", "unsafe"}
+    assert ledger.indicators("2.0.0") == frozenset()

@@ -1,9 +1,12 @@
 import dataclasses
+import itertools
 import json
+import math
 
 import pytest
+from scipy import stats
 
-from controller.analysis.evidence import BLOCK_EVENTS_MIN, PATIENCE_S, Evidence
+from controller.analysis.evidence import BLOCK_EVENTS_MIN, EVENT_WORTH_S, PATIENCE_S, SILENCE_S, Evidence
 from controller.analysis.indicators import Block, Counts
 from controller.analysis.objectives import Objective
 
@@ -19,27 +22,62 @@ def judged(evidence, objective, *given):
 
 def test_sparse_reports_are_gathered_until_both_tracks_speak():
     few = BLOCK_EVENTS_MIN - 1
-    evidence = Evidence(0.0, 0.0).gathering(Block(Counts(few), Counts(50)), 1.0)
-    assert not evidence.ripe(1.0)
+    evidence = Evidence(0.0, 60.0).gathering(Block(Counts(few), Counts(50)), 1.0)
+    assert not evidence.ripe(1.0, waits=True)
     evidence = evidence.gathering(Block(Counts(1)), 1.5)
-    assert evidence.ripe(1.5)
+    assert evidence.ripe(1.5, waits=True)
     assert evidence.pending == Block(Counts(few + 1), Counts(50)), "events would be judged twice, or lost"
 
 
-def test_patience_ends():
-    evidence = Evidence(0.0, 0.0).gathering(Block(Counts(1, 1)), 1.0)
-    assert not evidence.ripe(1.0 + PATIENCE_S / 2)
-    assert evidence.gathering(Block(), 1.0 + PATIENCE_S).ripe(1.0 + PATIENCE_S), "a lone failure would wait for ever"
+@pytest.mark.parametrize("lone", [Block(Counts(1, 1), Counts(1)), Block(stable=Counts(1))])
+def test_patience_ends(lone):
+    evidence = Evidence(0.0, 60.0).gathering(lone, 1.0)
+    assert not evidence.ripe(1.0 + PATIENCE_S / 2, waits=True)
+    assert evidence.gathering(Block(), 1.0 + PATIENCE_S).ripe(1.0 + PATIENCE_S, waits=True), "it would wait for ever"
 
 
 def test_nothing_is_never_ripe():
-    assert not Evidence(0.0, 0.0).gathering(Block(), 99.0).ripe(99.0)
+    assert not Evidence(0.0, 60.0).gathering(Block(), 99.0).ripe(99.0, waits=False)
+
+
+def test_without_stable_nothing_is_compared_until_it_speaks_and_the_candidates_own_tests_go_on():
+    before = Evidence(0.0, 60.0).gathering(Block(Counts(500, 400)), 1.0)
+    assert not before.ripe(1.5, waits=True)
+    assert before.ripe(3.0, waits=True)
+    waiting = before.judged(BOTH, waits=True)
+    assert waiting.log_e_absolute == waiting.log_e_relative == pytest.approx(0.0), (
+        "a gap in stable's traffic would blame a candidate for what hits both"
+    )
+    assert waiting.candidate_alarm.up
+    assert waiting.shown_absolute.log_e < 0.0, "a step would end on what was true before the gap"
+    assert waiting.judged(BOTH, waits=True) == waiting, "each look would show the same events again"
+    spoken = waiting.gathering(Block(Counts(10, 8), Counts(5)), 9.0).judged(BOTH, waits=True)
+    at_once = Evidence(0.0, 60.0).gathering(Block(Counts(510, 408), Counts(5)), 9.0).judged(BOTH, waits=True)
+    for name in ("against_absolute", "guard", "against_relative", "shown_relative", "pending", "alone"):
+        assert getattr(spoken, name) == getattr(at_once, name), "events would be compared twice, or lost"
+    assert spoken.shown_absolute.blocks == 2
 
 
 def test_without_stable_the_candidate_is_judged_at_once():
-    evidence = Evidence(0.0, 0.0).gathering(Block(Counts(50, 1)), PATIENCE_S)
-    assert evidence.stable_idle(PATIENCE_S)
-    assert evidence.ripe(PATIENCE_S), "at 100 % every report would wait for a stable that has no traffic"
+    evidence = Evidence(0.0, 0.0).gathering(Block(Counts(50, 1)), 1.0)
+    assert evidence.ripe(1.0, waits=False), "at 100 % every report would wait for a stable that has no traffic"
+    lone = Evidence(0.0, 0.0).gathering(Block(Counts(1, 1)), 1.0)
+    assert not lone.ripe(1.5, waits=False)
+    assert lone.ripe(1.0 + PATIENCE_S, waits=False), "a lone failure would wait for ever"
+
+
+def test_stable_is_waited_for_as_long_as_it_was_heard():
+    def until_s(evidence, *events):
+        for at_s, valid in events:
+            evidence = evidence.gathering(Block(Counts(1), Counts(valid)), at_s)
+        return evidence.stable_until_s
+
+    gone = Evidence(0.0, 0.0)
+    assert until_s(gone, (10.0, 0)) == 0.0
+    assert until_s(gone, (10.0, 1)) == 10.0 + EVENT_WORTH_S
+    assert until_s(gone, (10.0, 1), (12.0, 2), (13.0, 0)) == 10.0 + 3 * EVENT_WORTH_S
+    assert until_s(gone, (10.0, 1), (99.0, 1)) == 99.0 + EVENT_WORTH_S, "an hour's credit would outlive the traffic"
+    assert until_s(gone, (10.0, 10**6)) == 10.0 + SILENCE_S, "a candidate would fail for ever beside a stable that left"
 
 
 def test_a_guess_is_fixed_before_its_block_is_seen():
@@ -78,6 +116,35 @@ def test_during_stables_alarm_only_what_remains_beside_stable_counts():
     assert evidence.against_absolute.log_e < 1.0, "after the outage the candidate would still pay for it"
 
 
+def test_waiting_for_stable_leaves_every_mean_at_one_or_below():
+    """Over all outcomes of five reports, of which two have an event of stable; both tracks suffer alike."""
+    reports = [(2, 0), (2, 0), (1, 1), (2, 0), (2, 2)]
+    rates = [0.9, 0.9, 0.9, 0.2, 0.2]
+    mean = dict.fromkeys(("guard", "against_relative", "log_e_absolute"), 0.0)
+    for bad in itertools.product(*(range(n + 1) for report in reports for n in report)):
+        evidence, chance = Evidence(0.0, 60.0), 1.0
+        for report, rate, bad_c, bad_s in zip(range(5), rates, bad[::2], bad[1::2], strict=True):
+            n_c, n_s = reports[report]
+            chance *= stats.binom.pmf(bad_c, n_c, rate) * stats.binom.pmf(bad_s, n_s, rate)
+            evidence = evidence.gathering(Block(Counts(n_c, bad_c), Counts(n_s, bad_s)), 3.0 * report)
+            if evidence.ripe(3.0 * report, waits=True):
+                evidence = evidence.judged(BOTH, waits=True)
+        assert evidence.guard.blocks == 2
+        for name in mean:
+            found = getattr(evidence, name)
+            mean[name] += chance * math.exp(found if isinstance(found, float) else found.log_e)
+    assert max(mean.values()) <= 1 + 1e-9, f"a candidate would be blamed for an outage that stable shares: {mean}"
+
+
+def test_no_test_wins_beforehand_what_the_other_still_lacks():
+    """A candidate that is worse than stable, within its max, is none the nearer to a breach when an outage comes."""
+    quiet = judged(
+        Evidence(0.0, 0.0), Objective("a", "error", max=0.05), *[Block(Counts(500, 15), Counts(500, 1))] * 50
+    )
+    assert quiet.guard.backed_by(quiet.against_absolute) == quiet.guard, "the first seconds of an outage would decide"
+    assert quiet.log_e_absolute < 0.0
+
+
 def test_a_candidate_far_worse_than_a_failing_stable_is_still_seen():
     blocks = [Block(Counts(50, 45), Counts(50, 15))] * 20
     assert judged(Evidence(0.0, 0.0), Objective("a", "error", max=0.01), *blocks).log_e_absolute > 20
@@ -86,4 +153,5 @@ def test_a_candidate_far_worse_than_a_failing_stable_is_still_seen():
 def test_a_record_brings_back_every_bit():
     evidence = judged(Evidence(0.0, 0.0), BOTH, FULL, Block(Counts(7, 7), Counts(3, 1))).gathering(FULL, 5.0)
     again = Evidence.from_record(json.loads(json.dumps(evidence.to_record(), allow_nan=False)), 5.0)
-    assert again == dataclasses.replace(evidence, candidate_seen_s=5.0, stable_seen_s=5.0), "e-values would change"
+    expected = dataclasses.replace(evidence, candidate_seen_s=5.0, stable_until_s=5.0 + SILENCE_S)
+    assert again == expected, "e-values would change"

@@ -54,3 +54,12 @@ def test_extreme_factors_neither_overflow_nor_lose_the_process():
     mixture = Mixture.over(2).after((1e9, -1e9)).after((-2e9, 1.0))
     assert math.isfinite(mixture.log_e)
     assert all(map(math.isfinite, mixture.log_wealths))
+
+
+def test_one_is_backed_by_all_of_another_and_nobody_is_lifted():
+    ahead, behind = Mixture.over(3).after((9.0, 0.0, -9.0)), Mixture.over(3).after((0.0, 1.0, 0.0))
+    backed = ahead.backed_by(behind)
+    assert backed.log_wealths[0] == pytest.approx(logsumexp(behind.log_wealths))
+    assert backed.log_wealths[1:] == ahead.log_wealths[1:], "wealth out of nothing: the error promise would not hold"
+    assert backed.blocks == ahead.blocks
+    assert behind.backed_by(ahead) == behind

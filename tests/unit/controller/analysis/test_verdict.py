@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from controller.analysis.evidence import SILENCE_S
 from controller.analysis.indicators import Block, Counts
 from controller.analysis.objectives import Objective
 from controller.analysis.verdict import Judge, Verdict
@@ -17,11 +18,11 @@ def judge(*objectives, alpha=0.01, deadline_s=60.0):
     return Judge(objectives, alpha, deadline_s)
 
 
-def watched(a_judge, *reports, state=None, start_s=0.0):
+def watched(a_judge, *reports, state=None, start_s=0.0, stable_serves=True):
     """The state and the time after one report a second; a report is a dict of blocks."""
     state = state or a_judge.start(start_s)
     for now_s, report in enumerate(reports, start=int(start_s) + 1):
-        state = a_judge.update(state, report, float(now_s))
+        state = a_judge.update(state, report, float(now_s), stable_serves=stable_serves)
     return state, start_s + len(reports)
 
 
@@ -29,8 +30,8 @@ def block(candidate_bad, stable_bad, candidate=100, stable=100):
     return Block(Counts(candidate, candidate_bad), Counts(stable, stable_bad))
 
 
-def verdict(a_judge, *reports):
-    return a_judge.assess(*watched(a_judge, *reports)).verdict
+def verdict(a_judge, *reports, **fields):
+    return a_judge.assess(*watched(a_judge, *reports, **fields)).verdict
 
 
 def test_nothing_seen_is_no_data():
@@ -99,11 +100,64 @@ def test_a_margin_of_zero_does_not_forbid_promotion():
     assert verdict(judge(Objective("u", "unsafe", margin=0.0)), *[{"unsafe": block(0, 0)}] * 10) is Verdict.UNDECIDED
 
 
-def test_with_no_traffic_on_stable_the_absolute_test_decides():
-    good = [{"error": Block(Counts(100, 1))}] * 10
-    bad = [{"error": Block(Counts(100, 40))}] * 3
-    assert verdict(judge(ERRORS), *good) is Verdict.HEALTHY
-    assert verdict(judge(ERRORS), *good, *bad) is Verdict.BREACH, "at 100 % a bad candidate would stay"
+class TestWithoutStable:
+    good, bad = {"error": Block(Counts(100, 1))}, {"error": Block(Counts(100, 40))}
+
+    def test_that_gets_nothing_the_absolute_test_decides(self):
+        assert verdict(judge(ERRORS), *[self.good] * 10, stable_serves=False) is Verdict.HEALTHY
+        reports = [self.good] * 10 + [self.bad] * 3
+        assert verdict(judge(ERRORS), *reports, stable_serves=False) is Verdict.BREACH, (
+            "at 100 % a bad candidate would stay"
+        )
+
+    def test_that_is_not_known_to_count_the_indicator_nobody_waits(self):
+        a_judge = judge(ERRORS)
+        state = a_judge.start(0.0, counted=())
+        assert verdict(a_judge, *[self.bad] * 3, state=state) is Verdict.BREACH, "outcomes that stable never reports"
+        spoken, now_s = watched(a_judge, {"error": block(0, 0)}, state=state)
+        assert verdict(a_judge, self.bad, state=spoken, start_s=now_s) is Verdict.UNDECIDED
+
+    def test_that_never_counts_the_indicator_the_absolute_test_decides_after_a_silence(self):
+        silence = int(SILENCE_S)
+        assert verdict(judge(ERRORS), *[self.good] * (silence - 1)) is Verdict.UNDECIDED
+        assert verdict(judge(ERRORS), *[self.good] * silence) is Verdict.HEALTHY, "each rollout would go back undecided"
+        assert verdict(judge(ERRORS), *[self.good] * silence, self.bad, self.bad, self.bad) is Verdict.BREACH
+
+    def test_that_has_left_a_bad_candidate_is_seen_within_a_minute(self):
+        reports = [{"error": block(0, 0)}] * 30 + [self.bad] * int(SILENCE_S)
+        assert verdict(judge(ERRORS), *reports[:-1]) is Verdict.UNDECIDED, "it may be an outage that stable shares"
+        assert verdict(judge(ERRORS), *reports) is Verdict.BREACH, "a candidate would fail for ever beside it"
+
+    def test_that_serves_again_it_is_waited_for_again(self):
+        state, now_s = watched(judge(ERRORS), *[self.good] * 5, stable_serves=False)
+        reports = [self.bad] * 10
+        assert verdict(judge(ERRORS), *reports, state=state, start_s=now_s) is Verdict.UNDECIDED
+
+    def test_a_rare_event_of_stable_is_no_reason_to_wait_for_long(self):
+        """At 99 % of 10 requests a second stable has one in 10 s: what it may say would come far too late."""
+        state, now_s = watched(judge(ERRORS), *[self.good] * 200, stable_serves=False)
+        reports = [{"error": Block(Counts(10), Counts(int(second % 10 == 0)))} for second in range(180)]
+        state, now_s = watched(judge(ERRORS), *reports, state=state, start_s=now_s)
+        failing = [{"error": Block(Counts(10, 10), Counts(int(second % 10 == 0)))} for second in range(8)]
+        assert verdict(judge(ERRORS), *failing, state=state, start_s=now_s) is Verdict.BREACH
+
+    def test_a_pause_of_stable_does_not_waive_what_the_comparison_says(self):
+        worse = {"error": Block(Counts(100, 3), Counts(100, 0))}
+        a_judge = judge(Objective("errors", "error", max=0.08, margin=0.01))
+        reports = [worse] * 3 + [{"error": Block(Counts(100, 3))}] * 200
+        for length in range(4, len(reports), 7):
+            assert verdict(a_judge, *reports[:length]) is not Verdict.HEALTHY, "a worse candidate would be promoted"
+
+    def test_what_it_said_last_is_no_common_cause_for_ever(self):
+        state, now_s = watched(judge(ERRORS), *[{"error": block(30, 30)}] * 5)
+        assert judge(ERRORS).assess(state, now_s).verdict is Verdict.COMMON_CAUSE
+        alone = {"error": Block(Counts(100, 5))}
+        assert verdict(judge(ERRORS), alone, state=state, start_s=now_s, stable_serves=False) is Verdict.UNDECIDED
+
+    def test_an_objective_of_never_waits_for_nobody(self):
+        never = judge(Objective("unsafe", "unsafe", max=0.0, guardrail=True))
+        one = {"unsafe": Block(Counts(1, 1))}
+        assert verdict(never, one, {}, {}) is Verdict.BREACH, "an unsafe answer would wait for stable to answer"
 
 
 def test_an_objective_with_only_a_margin_needs_stable():

@@ -49,8 +49,9 @@ class Shelf:
         event = event or e.Confirmed(now_s=1.0, gateway="edge", revision=0)
         return self.write(TRANSITION, transition_body(event, state, judge_seq=judge_seq))
 
-    def look(self, judge_seq, found=None, at_s=1.0):
-        return self.write(EVIDENCE, evidence_body(found or LOOK, judge_seq=judge_seq), at_s=at_s)
+    def look(self, judge_seq, found=None, at_s=1.0, *, stable_serves=True):
+        body = evidence_body(found or LOOK, judge_seq=judge_seq, stable_serves=stable_serves)
+        return self.write(EVIDENCE, body, at_s=at_s)
 
     async def read(self, agent=None, *, after_seq=0, limit=1000):
         page = [record for record in self.records[after_seq:] if agent in (None, record.agent)][:limit]
@@ -88,11 +89,11 @@ async def test_evidence_is_read_from_the_last_checkpoint_on(shelf):
         shelf.look(2)
     checkpoint = shelf.write(EVIDENCE, checkpoint_body(GUIDED, JUDGE))
     shelf.look(checkpoint, at_s=5.0)
-    shelf.look(checkpoint, {"error": Block(Counts(1, 1))}, at_s=6.0)
+    shelf.look(checkpoint, {"error": Block(Counts(1, 1))}, at_s=6.0, stable_serves=False)
     recalled = await recall(shelf, AGENT)
     assert recalled.state == GUIDED
     assert (recalled.judge, recalled.judge_seq) == (JUDGE, checkpoint)
-    assert recalled.looks == ((5.0, LOOK), (6.0, {"error": Block(Counts(1, 1))}))
+    assert recalled.looks == ((5.0, LOOK, True), (6.0, {"error": Block(Counts(1, 1))}, False))
     assert shelf.read_records == 4
 
 
@@ -124,7 +125,13 @@ async def test_more_looks_than_a_page_are_all_read(shelf):
     for at_s in range(1500):
         shelf.look(checkpoint, at_s=float(at_s))
     looks = (await recall(shelf, AGENT)).looks
-    assert [at_s for at_s, _ in looks] == [float(at_s) for at_s in range(1500)]
+    assert [at_s for at_s, *_ in looks] == [float(at_s) for at_s in range(1500)]
+
+
+async def test_looks_from_before_they_said_whether_stable_serves_are_read(shelf):
+    checkpoint = shelf.write(EVIDENCE, checkpoint_body(GUIDED, JUDGE))
+    shelf.write(EVIDENCE, {"blocks": {"error": [[1, 1], [0, 0]]}, "judge_seq": checkpoint})
+    assert (await recall(shelf, AGENT)).looks == ((1.0, {"error": Block(Counts(1, 1))}, True),)
 
 
 async def test_a_checkpoint_that_is_gone_is_told(shelf):
@@ -207,11 +214,11 @@ async def test_an_objective_may_have_the_name_of_a_secret(shelf, name):
     shelf.look(checkpoint, {name: LOOK["error"]})
     recalled = await recall(shelf, AGENT)
     assert recalled.judge == {name: {"evidence": 1.5}}
-    assert recalled.looks == ((1.0, {name: LOOK["error"]}),)
+    assert recalled.looks == ((1.0, {name: LOOK["error"]}, True),)
 
 
 async def test_evidence_of_earlier_days_is_read(shelf):
     checkpoint = shelf.write(EVIDENCE, {**checkpoint_body(GUIDED, {}), "judge": JUDGE})
     shelf.write(EVIDENCE, {"blocks": {"error": [[100, 3], [900, 9]]}, "judge_seq": checkpoint})
     recalled = await recall(shelf, AGENT)
-    assert (recalled.judge, recalled.looks) == (JUDGE, ((1.0, LOOK),))
+    assert (recalled.judge, recalled.looks) == (JUDGE, ((1.0, LOOK, True),))

@@ -243,18 +243,18 @@ class Stage:
             tasks.start("driver", driver.run())
             yield driver
 
-    def traffic(self, gateway="edge", *, new_bad=0.0, old_bad=0.0, per_look=100):
+    def traffic(self, gateway="edge", *, new_bad=0.0, old_bad=0.0, per_look=100, old_per_look=None):
         """From now on a gateway counts this many requests per look on each version."""
-        looks = 0
+        looks, old_per_look = 0, per_look if old_per_look is None else old_per_look
 
         def count():
             nonlocal looks
             looks += 1
-            total = looks * per_look
+            total, old_total = looks * per_look, looks * old_per_look
             return observed(
                 gateway,
                 in_flight={OLD.name: 0, NEW.name: 0},
-                old=(total, int(total * old_bad)),
+                old=(old_total, int(old_total * old_bad)),
                 new=(total, int(total * new_bad)),
             )
 

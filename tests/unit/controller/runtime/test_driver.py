@@ -217,6 +217,18 @@ class TestRollout:
             await until(lambda: driver.state.phase is Phase.ROLLED_BACK)
             assert "errors" in driver.state.rollout.reason
 
+    async def test_with_everything_on_the_candidate_nobody_waits_for_stable(self, stage, edge):
+        async with stage.driving(guided_profile()) as driver:
+            stage.traffic()
+            await guided(driver, edge, percent=50)
+            await set_split(driver, 100)
+            stage.traffic(old_per_look=0)
+            await passes(5.0)
+            stage.traffic(new_bad=0.5, old_per_look=0)
+            began_s = now_s()
+            await until(lambda: edge.shares[-1] == 0.0, within_s=30.0)
+            assert now_s() - began_s < 5.0, "in the bake a bad candidate would have a minute more"
+
     async def test_a_silent_candidate_never_passes(self, stage, edge):
         async with stage.driving() as driver:
             await driver.ask(proposal(replace(PLAN, undecided=WhenUndecided.ADVANCE)))

@@ -8,7 +8,7 @@ from controller.analysis.verdict import Judge
 from controller.journal.transitions import EVIDENCE, checkpoint_body, state_of
 from controller.rollout import events as e
 from controller.rollout.state import Phase
-from controller.runtime.watch import Watch
+from controller.runtime.watch import Watch, Watched
 from tests.sim.clock import now_s, passes, until
 from tests.unit.controller.runtime.stage import (
     AGENT,
@@ -72,7 +72,7 @@ async def test_a_breach_comes_before_any_gateway_is_asked_for_more(stage, edge):
         await until(lambda: edge.shares[-1] == 0.0)
     split_set = max(place for place, record in enumerate(stage.journal.records) if record.kind == EVIDENCE)
     breach = Watch(PROFILE.judge)
-    breach.begin(0.0)
+    breach.begin(0.0, Watched(NEW.name, PROFILE.stable.name))
     breach.weigh({"error": Block(Counts(100, 90), Counts(100, 0))}, 1.0)
     del stage.journal.records[split_set + 1 :]
     served = state_of(next(r for r in reversed(stage.journal.records) if "state" in r.body))
