@@ -126,8 +126,12 @@ class Ledger:
         self.held = group.without(self.held, names)
         self.accepted = group.without(self.accepted, names)
         self.again -= names
-        self._refused = group.without(self._refused, names)
-        self._clear_refusal()
+        if not names.isdisjoint(self._refused):
+            # What is given up may be the bad one, for which all that came with it was refused.
+            others = frozenset(self._refused) - names
+            self._refused = NOTHING
+            self._clear_refusal()
+            self.repeat(others)
 
     def next_nonce(self, generation: int) -> str:
         """Return a nonce that was not on this stream before, and that streams in the same state have in common."""

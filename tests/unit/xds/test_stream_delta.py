@@ -188,3 +188,13 @@ def test_a_removal_that_was_refused_along_with_something_bad_is_told_once_more(w
     assert client.hears(EDS).removed == ("a",), "the client goes on with a resource that is gone"
     client.nacks(EDS, error="whatever")
     client.hears_nothing()
+
+
+def test_29_what_was_refused_with_a_bad_one_comes_again_when_the_bad_one_is_given_up(world, client):
+    world.serve(endpoints("a", "bad"), endpoints("b"))
+    client.subscribes(EDS, "a", "b")
+    client.hears(EDS, "a", "b")
+    client.nacks(EDS)
+    client.subscribes(EDS, unsubscribe=["a"])
+    client.takes(EDS, "b")
+    client.hears_nothing()
