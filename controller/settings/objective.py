@@ -120,7 +120,8 @@ class ObjectiveSpec(Shape):
     requests: set it a little above what you could bear."""
     margin_ratio: Annotated[float, ratio("0%", "99%")] | None = None
     """By how much the candidate's bad fraction may be above stable's at the same time, in points of percent. None does
-    not compare. Above 0 %, so that a difference nobody would notice does not roll back."""
+    not compare, and neither is compared at 100 %, where stable gets nothing. Above 0 %, so that a difference nobody
+    would notice does not roll back."""
     guardrail: bool = False
     """Whether promotion needs this objective *shown* to hold, and whether it gets a larger share of alpha: for
     safety."""
