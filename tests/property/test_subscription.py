@@ -32,6 +32,8 @@ class Model:
 
     def ask(self, asked):
         before, self.asked = self.asked, asked
+        if before - asked:
+            self.refused.clear()  # what is left may be good without what is given up, which may be asked for again
         self.has = {name: body for name, body in self.has.items() if name in asked}
         self._say(before, self.nonce)
 
