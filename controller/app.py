@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,8 +66,9 @@ VERSION = distribution_version("turnout")
 ADOPT_TRIES_MAX = 6
 ADOPT_RETRY_S = 5.0
 
+EXIT_PATIENCE_S = 5.0
 EXIT_STUCK = 75
-"""EX_TEMPFAIL of sysexits.h: it had to stop without its journal's disk."""
+"""EX_TEMPFAIL of sysexits.h: it had to end while a disk did not answer."""
 
 Address = tuple[str, int]
 
@@ -344,6 +346,13 @@ async def _serve(options: Options, settings: Settings) -> None:
     except* TurnoutError as group:
         raise group.exceptions[0] from None
     finally:
-        if app.journal.is_stuck:  # its thread would keep this process, and whoever waits for its end, for ever
-            logging.shutdown()
-            os._exit(EXIT_STUCK)
+        _end_within(EXIT_PATIENCE_S)
+
+
+def _end_within(patience_s: float) -> None:
+    """End this process by then, whatever its threads wait for: one on a disk that does not answer would keep it, and
+    whoever waits for its end, for ever.
+    """
+    ending = threading.Timer(patience_s, os._exit, [EXIT_STUCK])
+    ending.daemon = True
+    ending.start()

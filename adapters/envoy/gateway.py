@@ -147,8 +147,13 @@ class EnvoyGateway:
                 self._put(assignment)
             except XdsError as error:
                 log.error("%s: %s cannot be served: %s", self.name, assignment.agent, error)  # noqa: TRY400 - no fault of ours
-        if not self._serve():
-            log.error("%s: %s", self.name, self._unserved())
+        try:
+            is_served = self._serve()
+        except XdsError as error:  # together they are too much: each is told so when it is applied
+            log.error("%s: nothing can be served: %s", self.name, error)  # noqa: TRY400 - no fault of ours
+        else:
+            if not is_served:
+                log.error("%s: %s", self.name, self._unserved())
 
     async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:
         """Publish the assignment, and wait for every connected node's ACK. See the port."""

@@ -64,6 +64,9 @@ class Files:
         map_file: where the map's file is for us; None writes none.
         state_file: where ``server-state-file`` is for us; None writes none.
         save: replaces a file.
+
+    Attributes:
+        is_closed: nothing is written any more.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Files:
         self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, "haproxy-files")
         self._writing: asyncio.Future[str] | None = None
+        self.is_closed = False
 
     def changed(self) -> None:
         """Something stands otherwise. Said after the change, or a read before it would count as one after it."""
@@ -130,4 +134,5 @@ class Files:
 
     def close(self) -> None:
         """Let the thread go when it has written."""
+        self.is_closed = True
         self._thread.shutdown(wait=False)

@@ -170,6 +170,8 @@ class HaproxyGateway:
 
     async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:
         """Bring every process to the assignment, and read each back. See the port."""
+        if self._files.is_closed:
+            return Receipt(self.name, Applied.UNREACHABLE, assignment.split, "it is closed")
         agent = self._known(assignment)
         agent.applied = assignment
         return await self._apply(agent, timeout_s)

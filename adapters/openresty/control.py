@@ -106,7 +106,7 @@ class Control:
         except aiohttp.ClientConnectorError as error:
             reason = os.strerror(error.os_error.errno or 0)
             raise self._error("unreachable", f"no way to {self._address}: {reason}", retryable=True) from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # URLs raise ValueError
             raise self._error("unreachable", str(error) or type(error).__name__, retryable=True) from error
 
     async def close(self) -> None:

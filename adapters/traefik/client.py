@@ -113,7 +113,7 @@ class Client:
         try:
             async with self._session.get(url, headers=headers, allow_redirects=False) as response:
                 return response.status, await self._read(response, bytes_max)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError; URLs raise ValueError
             why = str(error) or f"no answer within {REQUEST_TIMEOUT_S:g} s"
             raise GatewayError(self._gateway, "unreachable", f"{url}: {why}", retryable=True) from error
 

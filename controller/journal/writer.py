@@ -33,9 +33,6 @@ class AsyncJournal:
     """A `Journal` whose calls do not hold up the event loop. Owns that journal, and closes it.
 
     An append whose caller is cancelled may still be written: once handed to the disk, a record is not called back.
-
-    Attributes:
-        is_stuck: it was closed while its thread waits for a disk that does not answer, and may never end.
     """
 
     def __init__(
@@ -59,7 +56,6 @@ class AsyncJournal:
         self._overflow = Backlog()  # what is deferrable and came while `_pending` was full
         self._writing: asyncio.Future[list[Record] | JournalError] | None = None
         self._closed = False
-        self.is_stuck = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
     async def append(self, agent: str, kind: str, body: Body, *, actor: str, at_s: float) -> Record:
@@ -172,14 +168,13 @@ class AsyncJournal:
 
         Raises:
             JournalError: records could not be written and are lost. The file is closed all the same, unless the disk
-                does not answer: then ``is_stuck``.
+                does not answer: then the thread goes on waiting for it.
         """
         self._closed = True
         try:
             async with asyncio.timeout(CLOSE_PATIENCE_S):
                 await self._finish()
         except TimeoutError:
-            self.is_stuck = True
             lost = len(self._pending) + self.deferred
             raise JournalError(
                 f"The journal's disk does not answer; {lost} records are lost.", remedy="Look at the disk."

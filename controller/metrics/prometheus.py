@@ -51,7 +51,7 @@ class Prometheuses:
                 if answer.status not in ANSWERED:
                     raise SourceError(source, _code(answer.status), f"it answers {answer.status}")
                 return samples_of(source, await _body(source, answer))
-        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError; URLs raise ValueError
             raise SourceError(source, "unreachable", str(error) or type(error).__name__) from error
 
     def sources(self, agent: str, queries: Sequence[Query]) -> tuple[PrometheusSource, ...]:

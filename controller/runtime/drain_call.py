@@ -26,7 +26,7 @@ class DrainCaller:
             ) as answer:
                 if not 200 <= answer.status < 300:
                     raise ConnectionError(f"its drain URL answered {answer.status}")
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, ValueError) as error:  # a host that cannot be one is a ValueError
             raise ConnectionError(str(error) or type(error).__name__) from error
 
     async def close(self) -> None:

@@ -27,8 +27,10 @@ async def tell_to_drain(version: Version, deadline_s: float, call: DrainUrl) -> 
     try:
         async with asyncio.timeout(CALL_TIMEOUT_S):
             await call(version, deadline_s)
-    except OSError as error:  # TimeoutError is one
-        why = str(error) or f"no answer within {CALL_TIMEOUT_S:g} s"
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not end a driver and its rollback
+        why = str(error) or (
+            f"no answer within {CALL_TIMEOUT_S:g} s" if isinstance(error, TimeoutError) else repr(error)
+        )
         log.warning("%s could not be told to drain, so its streams end when they end: %s", version.name, why)
 
 

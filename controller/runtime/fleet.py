@@ -22,7 +22,10 @@ from .tasks import Tasks
 log = logging.getLogger(__name__)
 
 RESTART_MIN_S, RESTART_MAX_S = 0.5, 30.0
-"""How long a driver that failed waits before it begins again from the journal; doubles from one to the other."""
+"""How long a driver that failed waits before it begins again; doubles from one to the other."""
+
+RECALL_PATIENCE_S = 2.0
+"""How long it waits for the journal then. A disk that takes longer has failed, and a rollback waits for no disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class Fleet:
         self._make = make
         self._around = replace(around, adapters=self.adapters)
         self._tasks = Tasks()
+        self._leaving: dict[tuple[str, str], Assignment] = {}  # per gateway and agent, what it is to forget
 
     def driver(self, agent: str) -> Driver:
         """The driver of an agent. Raises NotFoundError."""
@@ -100,7 +104,7 @@ class Fleet:
             if name not in self.drivers
         }
         adapters = await self._made(roster)
-        await self._send_back(self.adapters.keys() - roster.gateways.keys())
+        await self._let_go(self.adapters.keys() - roster.gateways.keys())
         await self._dismiss(self.drivers.keys() - roster.agents.keys())
         self.drivers.update(drivers)
         await self._replace_gateways(adapters, roster)
@@ -108,18 +112,18 @@ class Fleet:
         for name, profile in roster.agents.items():
             if name in drivers:
                 for gateway in profile.gateways:
+                    self._leaving.pop((gateway, name), None)
                     self._tasks.stop(f"leave {gateway} {name}")
                 self._tasks.start(f"driver {name}", self._drive(name))
             else:
                 await self.drivers[name].configure(profile)
-        await self._close(self.adapters.keys() - roster.gateways.keys())
 
     async def _made(self, roster: Roster) -> dict[str, Adapter]:
         """The adapters of gateways that are new or have other options, none of them started."""
         made: dict[str, Adapter] = {}
         try:
             for name, gateway in roster.gateways.items():
-                if self.roster.gateways.get(name) != gateway:
+                if self.roster.gateways.get(name) != gateway or name not in self.adapters:
                     made[name] = self._make(gateway)
         except Exception:
             for adapter in made.values():
@@ -135,8 +139,14 @@ class Fleet:
         """
         for name, adapter in adapters.items():
             await self._close({name} & self.adapters.keys())
-            await adapter.start(self._assignments(name, roster))
+            try:
+                await adapter.start(self._assignments(name, roster))
+            except Exception:  # a fault of ours: what is applied to it next may succeed, and says so if it does not
+                log.exception("%s did not start", name)
             self.adapters[name] = adapter
+            for gateway, agent in self._leaving:
+                if gateway == name:
+                    self._forget(gateway, agent)
 
     def _assignments(self, gateway: str, roster: Roster) -> list[Assignment]:
         return [
@@ -145,21 +155,44 @@ class Fleet:
             if gateway in profile.gateways
         ]
 
-    async def _send_back(self, gateways: AbstractSet[str]) -> None:
-        """Gateways that are let go of send nothing to a candidate any more: nobody would watch it there."""
-        async with asyncio.TaskGroup() as leaving:
-            for driver in self.drivers.values():
-                assignment = driver.profile.assignment(driver.state)
-                if assignment.split != ALL_STABLE:
-                    for name in sorted(driver.state.gateways & gateways):
-                        leaving.create_task(send_back(self.adapters[name], assignment))
+    async def _let_go(self, gateways: AbstractSet[str]) -> None:
+        """Gateways that are let go of send nothing to a candidate any more: nobody would watch it there.
+
+        They are nobody's from the first moment, so that no driver gives a candidate there anything meanwhile.
+        """
+        leaving = {name: self.adapters.pop(name) for name in gateways}
+        for driver in self.drivers.values():
+            driver.hands.let_go(gateways)
+        for gateway, agent in tuple(self._leaving):
+            if gateway in gateways:
+                self._tasks.stop(f"leave {gateway} {agent}")
+                del self._leaving[gateway, agent]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for driver in self.drivers.values():
+                    assignment = driver.profile.assignment(driver.state)
+                    if assignment.split != ALL_STABLE:
+                        for name in sorted(driver.state.gateways & gateways):
+                            tasks.create_task(send_back(leaving[name], assignment))
+        finally:
+            for adapter in leaving.values():
+                await adapter.close()
 
     async def _dismiss(self, agents: AbstractSet[str]) -> None:
         for name in sorted(agents):
             self._tasks.stop(f"driver {name}")
             driver = self.drivers.pop(name)
             for gateway in sorted(driver.state.gateways & self.adapters.keys()):
-                self._tasks.start(f"leave {gateway} {name}", forget(self.adapters[gateway], name))
+                self._leaving[gateway, name] = driver.profile.assignment(driver.state)
+                self._forget(gateway, name)
+
+    def _forget(self, gateway: str, agent: str) -> None:
+        self._tasks.start(f"leave {gateway} {agent}", self._until_forgotten(gateway, agent))
+
+    async def _until_forgotten(self, gateway: str, agent: str) -> None:
+        """Also by an adapter that was made since, and knows nothing of the agent: so it is told first."""
+        await forget(self.adapters[gateway], agent, self._leaving[gateway, agent])
+        del self._leaving[gateway, agent]
 
     async def _close(self, gateways: AbstractSet[str]) -> None:
         for name in sorted(gateways):
@@ -175,25 +208,27 @@ class Fleet:
             try:
                 await self.drivers[name].run()
             except Exception:  # whatever fault it is: told whole, and the other agents' rollbacks go on
-                log.exception("the driver of %s failed; it begins again from the journal", name)
+                log.exception("the driver of %s failed; it begins again", name)
             if clock() - began_s > RESTART_MAX_S:
                 retry_s = RESTART_MIN_S
             self.drivers[name] = await self._begin_again(name, retry_s)
             retry_s = min(retry_s * 2, RESTART_MAX_S)
 
     async def _begin_again(self, name: str, retry_s: float) -> Driver:
-        """A new driver of an agent. It goes on from the journal, unless that does not know the last of it.
+        """A new driver of an agent. It goes on where the one before stood, with the journal's evidence if it fits.
 
-        A way back is carried out before it is on the disk, and the disk may be full. To begin where the journal ends
-        would give a candidate its traffic back that had been taken from it.
+        A way back is carried out before it is on the disk, and the disk may be full, or hang; and what was refused
+        because of a disk may get there late. To begin where the journal ends would give a candidate its traffic back
+        that had been taken from it.
         """
         await asyncio.sleep(retry_s)
         state = self.drivers[name].state
         try:
-            recalled = await recall(self._around.journal, name)
-        except JournalError:
+            async with asyncio.timeout(RECALL_PATIENCE_S):
+                recalled = await recall(self._around.journal, name)
+        except (JournalError, TimeoutError):
             log.exception("the past of %s cannot be read; it goes on from memory, and gathers evidence anew", name)
             recalled = None
-        if recalled is None or (state.changes, state.revision) > (recalled.state.changes, recalled.state.revision):
+        if recalled is None or replace(recalled.state, confirmed=state.confirmed) != state:
             recalled = Recalled(state)
         return Driver(self.roster.agents[name], self._around, recalled)

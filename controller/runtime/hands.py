@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from adapters.port import Adapter, GatewayError, Receipt, Version
@@ -134,13 +135,21 @@ class Hands:
             self.tasks.stop(f"link {gone}")
             self._look_away(gone)
             if self._around.adapters.get(gone) is adapter:
-                self.tasks.start(f"leave {gone}", forget(adapter, self.profile.agent))
+                left = self.profile.assignment(state)
+                self.tasks.start(f"leave {gone}", forget(adapter, self.profile.agent, left))
         assignment = self.profile.assignment(state)
         for name in sorted(state.gateways & self._around.adapters.keys()):
             self.tasks.stop(f"leave {name}")
             if name not in self.links:
                 self._connect(name)
             self.links[name].want(assignment, state.revision)
+
+    def let_go(self, gateways: AbstractSet[str]) -> None:
+        """Tell these gateways nothing more."""
+        for gone in self.links.keys() & gateways:
+            del self.links[gone]
+            self.tasks.stop(f"link {gone}")
+            self._look_away(gone)
 
     def is_behind(self, state: State) -> bool:
         """Whether a gateway has another adapter than when its link was made, or has come back and has no link yet."""

@@ -119,6 +119,8 @@ def check_url(text: str) -> str:
         parts, port = None, None
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or port == 0 or not text.isascii():
         raise RefusedError(text, "is not a URL", "Write http://host:port/path, or https.")
+    if not (_is_domain(parts.hostname) or ip_address(parts.hostname)):
+        raise RefusedError(text, "names no host", "Write http://host:port/path, with a domain name or an IP address.")
     if len(text) > _URL_CHARS_MAX or not text.isprintable() or " " in text:
         raise RefusedError(text, "is not a URL", f"Use at most {_URL_CHARS_MAX} printable characters and no spaces.")
     if "@" in parts.netloc:

@@ -93,6 +93,15 @@ async def test_an_agent_that_makes_the_route_table_too_large_is_refused_and_nobo
     assert b"/large" not in routes(server)
 
 
+async def test_a_start_with_more_than_a_table_holds_breaks_nothing_and_is_told(monkeypatch, caplog):
+    monkeypatch.setattr("xds.snapshot.RESOURCE_BYTES_MAX", 1_000)
+    server = FakeServer(FakeNode("one"))
+    gateway = edge(server)
+    await gateway.start([wanted(agent=f"bot-{number}") for number in range(20)])
+    assert "nothing can be served: rds 'edge' has" in caplog.text, "the controller would not come up, and not say why"
+    assert (await apply(gateway, wanted(agent="bot-1"))).outcome is Applied.REFUSED
+
+
 async def test_a_refused_step_is_taken_back_and_verify_says_so():
     server = FakeServer(FakeNode("one", minds_version("bad")))
     gateway = edge(server)

@@ -201,6 +201,8 @@ class MemoryJournal:
         return [record for record in self.records[after_seq:] if agent in (None, record.agent)][:limit]
 
     async def last(self, agent=None):
+        if self.frozen:
+            await never()
         if self.trouble:
             raise self.trouble
         return next((record for record in reversed(self.records) if agent in (None, record.agent)), None)

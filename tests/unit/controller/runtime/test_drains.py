@@ -65,7 +65,11 @@ async def refuse():
     raise ConnectionRefusedError("nobody there")
 
 
-@pytest.mark.parametrize(("answer", "why"), [(refuse, "nobody there"), (never, "no answer within 5 s")])
+async def fail():
+    raise UnicodeError("a..b cannot be a host")
+
+
+@pytest.mark.parametrize(("answer", "why"), [(refuse, "nobody there"), (never, "no answer within 5 s"), (fail, "a..b")])
 async def test_that_a_version_cannot_be_told_is_said_with_the_reason(caplog, answer, why):
     began_s = now_s()
     await tell_to_drain(TOLD, 10.0, Agent(lambda _: 0, answer).call)

@@ -149,7 +149,21 @@ async def test_a_gateway_that_is_left_forgets_the_agent_however_long_it_takes(st
         inner.answers += [GatewayError("inner", "unreachable", "no answer", retryable=True)] * 2
         hands.apply(STATE)
         await passes(2.5 * RETRY_S)
-        assert inner.removed == [AGENT] * 3
+        assert inner.removed == [AGENT]
+
+
+async def test_a_gateway_that_is_let_go_of_is_told_nothing_more(stage, edge, inner):
+    both = replace(STATE, gateways=frozenset({"edge", "inner"}))
+    async with handing(stage) as hands:
+        hands.apply(both)
+        await passes(1.0)
+        del stage.gateways["inner"]
+        hands.let_go({"inner"})
+        asked = len(inner.asked)
+        hands.apply(replace(both, split=Split(5_000), candidate=NEW))
+        await passes(10.0)
+        assert len(inner.asked) == asked, "a candidate was given traffic where nobody watches it"
+        assert edge.shares[-1] == 50
 
 
 async def test_one_that_is_taken_up_again_is_not_left(stage, edge, inner):

@@ -10,11 +10,13 @@ from tests.unit.controller.runtime.stage import AGENT, Gateway, assignment, neve
 AWAY = GatewayError("edge", "unreachable", "no answer", retryable=True)
 
 
-async def test_a_gateway_is_asked_until_it_has_forgotten():
+@pytest.mark.parametrize("trouble", [AWAY, ZeroDivisionError("a bug")])
+async def test_a_gateway_is_asked_until_it_has_forgotten(trouble):
     edge, began_s = Gateway("edge"), now_s()
-    edge.answers += [AWAY, AWAY]
-    await forget(edge, AGENT)
-    assert edge.removed == [AGENT] * 3
+    edge.answers += [trouble, Applied.CONFIRMED, trouble]
+    await forget(edge, AGENT, assignment(5_000))
+    assert edge.removed == [AGENT] * 2
+    assert edge.shares[-1] == 0, "an adapter that was made since would know nothing of the agent, and forget nothing"
     assert now_s() - began_s == pytest.approx(2 * RETRY_S)
 
 
@@ -26,7 +28,12 @@ async def test_what_is_sent_back_keeps_its_candidate_for_what_is_in_flight():
 
 @pytest.mark.parametrize(
     ("answer", "words"),
-    [(Applied.REFUSED, "its own words"), (AWAY, "no answer"), (never, "no answer")],
+    [
+        (Applied.REFUSED, "its own words"),
+        (AWAY, "no answer"),
+        (never, "no answer"),
+        (ZeroDivisionError("a bug"), "a bug"),
+    ],
 )
 async def test_that_it_cannot_be_sent_back_is_said_and_waits_for_nobody(caplog, answer, words):
     edge, began_s = Gateway("edge"), now_s()

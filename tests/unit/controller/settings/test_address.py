@@ -96,3 +96,16 @@ def test_a_host_stands_before_its_port():
     assert address.host_of("[::1]:80") == "::1"
     assert address.host_of("a.b:80") == "a.b"
     assert address.ip_address("fe80::1%eth0") is None
+
+
+@pytest.mark.parametrize("text", ["http://a..b/x", f"http://{'a' * 64}.test/", "http://-a.test", "http://10.0.0.256/"])
+def test_a_url_whose_host_cannot_be_one_is_refused(text):
+    with pytest.raises(RefusedError, match="names no host"):
+        address.check_url(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["http://agent.test:80/x", "https://10.0.0.1", "http://[::1]:8080/x", "http://localhost"]
+)
+def test_a_url_with_a_host_is_taken(text):
+    assert address.check_url(text) == text
