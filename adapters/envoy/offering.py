@@ -8,6 +8,7 @@ is known to be good; that never gives a candidate more requests than it was to h
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -166,7 +167,8 @@ class Offering:
             self.publish()
         except XdsError:  # the least of it is still too much, for instance for a route table
             self.remove(agent)
-            self.publish()
+            with contextlib.suppress(XdsError):  # so are the others without it: what is published stays
+                self.publish()
 
     async def _alone(self, offer: Offer, ends_s: float) -> Answer | None:
         """Try what is under suspicion while nothing else is. None when it was not refused."""
