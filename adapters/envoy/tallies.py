@@ -12,8 +12,9 @@ OUTCOME_PREFIX = "named_metrics."
 VERSIONS_MAX = 32
 """Of one agent, the versions whose counts are kept; the one that was heard of longest ago goes first."""
 
-NODES_MAX = 4_096
-"""Of one gateway, the nodes that are remembered; the one that was heard of longest ago goes first."""
+NODES_MAX = 10_000
+"""Of one gateway, the nodes that are remembered, as many as the xDS server lets in; the one that was heard of longest
+ago goes first."""
 
 
 @dataclass(slots=True)
