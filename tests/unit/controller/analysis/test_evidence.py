@@ -116,6 +116,16 @@ def test_during_stables_alarm_only_what_remains_beside_stable_counts():
     assert evidence.against_absolute.log_e < 1.0, "after the outage the candidate would still pay for it"
 
 
+def test_within_its_margin_of_a_failing_stable_a_candidate_is_excused():
+    objective = Objective("a", "error", max=0.1, margin=0.05)
+    outage = [Block(Counts(2_000, 670), Counts(2_000, 600))] * 20
+    assert judged(Evidence(0.0, 0.0), objective, *outage).log_e_absolute < 2.0, (
+        "its own 3.5 % are within its objectives"
+    )
+    beyond = [Block(Counts(2_000, 1_000), Counts(2_000, 600))] * 20
+    assert judged(Evidence(0.0, 0.0), objective, *beyond).log_e_absolute > 20.0
+
+
 def test_waiting_for_stable_leaves_every_mean_at_one_or_below():
     """Over all outcomes of five reports, of which two have an event of stable; both tracks suffer alike."""
     reports = [(2, 0), (2, 0), (1, 1), (2, 0), (2, 2)]

@@ -151,7 +151,7 @@ class TestWithoutStable:
     def test_what_it_said_last_is_no_common_cause_for_ever(self):
         state, now_s = watched(judge(ERRORS), *[{"error": block(30, 30)}] * 5)
         assert judge(ERRORS).assess(state, now_s).verdict is Verdict.COMMON_CAUSE
-        alone = {"error": Block(Counts(100, 5))}
+        alone = {"error": Block(Counts(100, 12))}
         assert verdict(judge(ERRORS), alone, state=state, start_s=now_s, stable_serves=False) is Verdict.UNDECIDED
 
     def test_an_objective_of_never_waits_for_nobody(self):
