@@ -136,13 +136,16 @@ async def recall(journal: Reader, agent: str) -> Recalled | None:
     if judge_seq == 0:
         return Recalled(state_of(last))
     checkpoint = last if judge_seq == last.seq else await _at(journal, agent, judge_seq)
-    newest, looks = checkpoint, []
+    newest = checkpoint
+    looks: list[tuple[float, Mapping[Indicator, Block], bool]] = []
     async for record in _after(journal, agent, judge_seq):
         if record.kind == TRANSITION:
             newest = record
+        elif record.kind == EVIDENCE and "judge" in upcast(record):  # the newest transition was written late, behind it
+            checkpoint, looks = record, []
         elif record.kind == EVIDENCE:
             looks.append((record.at_s, _blocks(record), _stable_serves(record)))
-    return Recalled(state_of(newest), _by_name(upcast(checkpoint)["judge"]), judge_seq, tuple(looks))
+    return Recalled(state_of(newest), _by_name(upcast(checkpoint)["judge"]), checkpoint.seq, tuple(looks))
 
 
 def _checkpoint_seq(record: Record) -> int:

@@ -248,6 +248,13 @@ class Drained(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Left(Event):
+    """A gateway that carries the agent no longer has forgotten it."""
+
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimerFired(Event):
     """A moment that the state waits for has come."""
 
@@ -276,6 +283,7 @@ AnyEvent = (
     | Drifted
     | Judged
     | Drained
+    | Left
     | TimerFired
 )
 EVENTS: tuple[type[AnyEvent], ...] = AnyEvent.__args__

@@ -60,7 +60,7 @@ def _rules() -> Iterable[Rule]:
     yield RESTING | UNSERVED, events.Confirmed, advance.on_confirmed, ()
 
     yield (p.HEALTH_CHECK,), events.Judged, advance.on_judged, (p.PAUSED, p.PROMOTING, p.ROLLING_BACK)
-    yield (p.PAUSED,), events.Judged, advance.on_judged, (p.HEALTH_CHECK, p.PROMOTING, p.ROLLING_BACK)
+    yield (p.PAUSED,), events.Judged, advance.on_judged, (p.HEALTH_CHECK, p.PROMOTING, p.PROMOTED, p.ROLLING_BACK)
     yield (p.PROMOTING,), events.Judged, advance.on_judged, (p.PROMOTED, p.ROLLING_BACK)
     yield (p.PROMOTED,), events.Judged, retreat.on_judged_at_rest, (p.ROLLING_BACK,)
     yield UNSERVED, events.Judged, retreat.on_judged_at_rest, (p.SUPERSEDED,)
@@ -81,7 +81,7 @@ def _rules() -> Iterable[Rule]:
 
     yield (p.HEALTH_CHECK, p.PROMOTING), events.PauseAsked, steer.on_pause, (p.PAUSED,)
     yield (p.PAUSED,), events.PauseAsked, steer.on_pause_again, ()
-    yield (p.PAUSED,), events.ResumeAsked, steer.on_resume, (p.HEALTH_CHECK, p.PROMOTING)
+    yield (p.PAUSED,), events.ResumeAsked, steer.on_resume, (p.HEALTH_CHECK, p.PROMOTING, p.PROMOTED)
     yield (p.HEALTH_CHECK,), events.Approved, steer.on_approved, (p.PROMOTING,)
     yield (p.PROMOTING,), events.Approved, steer.on_approved, (p.PROMOTED,)
     yield (p.HEALTH_CHECK,), events.SkipAsked, steer.on_skip, (p.PROMOTING,)
@@ -104,6 +104,7 @@ def _rules_at_any_time() -> Iterable[Rule]:
 
     yield RESTING, events.SettingsChanged, steer.on_settings, (p.IDLE,)
     yield (x for x in Phase if x not in RESTING), events.SettingsChanged, steer.on_settings, ()
+    yield Phase, events.Left, steer.on_left, ()
     yield (p.ROLLING_BACK,), events.Drained, retreat.on_drained_going_back, (p.ROLLED_BACK,)
     yield (x for x in Phase if x is not p.ROLLING_BACK), events.Drained, retreat.on_drained, ()
 

@@ -108,6 +108,7 @@ class State:
     Attributes:
         agent: its name.
         gateways: who must confirm a split.
+        leaving: gateways that carry the agent no longer, and have not forgotten it yet.
         stable: the version that plays the stable track.
         declared: the stable version that the operator's settings name, whether or not it was taken.
         declared_candidate: likewise the candidate that they want guided by hand.
@@ -151,6 +152,7 @@ class State:
     deployed_at_s: float | None = None
     changes: int = 0
     changed_by: str = ""
+    leaving: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """The invariants that hold wherever a state is made: at a decision, and when it is read from the journal."""

@@ -13,6 +13,7 @@ from .events import (
     Approved,
     CandidateDeclared,
     DrainAsked,
+    Left,
     PauseAsked,
     PromoteAsked,
     ResumeAsked,
@@ -176,7 +177,9 @@ def on_settings(state: State, event: SettingsChanged) -> Outcome:
     rolled back would get everything.
     """
     before = state
-    state = replace(state, gateways=event.gateways, drain_deadline_s=event.drain_deadline_s, keep_s=event.keep_s)
+    leaving = (state.leaving | state.gateways) - event.gateways
+    state = replace(state, gateways=event.gateways, leaving=leaving)
+    state = replace(state, drain_deadline_s=event.drain_deadline_s, keep_s=event.keep_s)
     said: tuple[Command, ...] = ()
     under_way = state.rollout.candidate.name if state.rollout and state.phase not in RESTING else None
     if event.stable.name == state.stable.name:
@@ -195,6 +198,11 @@ def on_settings(state: State, event: SettingsChanged) -> Outcome:
         return state, said
     state = applied(state)
     return state, (Apply(state.revision), *said)
+
+
+def on_left(state: State, event: Left) -> Outcome:
+    """A gateway that was dropped has forgotten the agent: a split left behind there would never be taken back."""
+    return replace(state, leaving=state.leaving - {event.gateway}), ()
 
 
 def _known(state: State) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from adapters.port import Adapter, GatewayError, Receipt, Version
+from adapters.port import Adapter, Assignment, GatewayError, Receipt, Version
 from controller.evolution.gates import refusal
 from controller.journal.writer import AsyncJournal
 from controller.metrics.sources import GatewayCounters, Judged, Looked, Source, SourceError
@@ -130,23 +130,23 @@ class Hands:
         A gateway that the settings name no longer may stand in the state for a while (it was written before): there is
         nobody to tell.
         """
-        for gone in sorted((self.links.keys() - state.gateways) | self._replaced()):
-            adapter = self.links.pop(gone).adapter
-            self.tasks.stop(f"link {gone}")
-            self._look_away(gone)
-            if self._around.adapters.get(gone) is adapter:
-                left = self.profile.assignment(state)
-                self.tasks.start(f"leave {gone}", forget(adapter, self.profile.agent, left))
+        self.let_go((self.links.keys() - state.gateways) | self._replaced())
         assignment = self.profile.assignment(state)
+        for name in sorted(state.leaving & self._around.adapters.keys()):
+            self.tasks.start(f"leave {name}", self._leave(name, assignment))
         for name in sorted(state.gateways & self._around.adapters.keys()):
             self.tasks.stop(f"leave {name}")
             if name not in self.links:
                 self._connect(name)
             self.links[name].want(assignment, state.revision)
 
+    async def _leave(self, gateway: str, assignment: Assignment) -> None:
+        await forget(self._around.adapters[gateway], self.profile.agent, assignment)
+        await self._tell(events.Left(now_s=self._around.now_s(), gateway=gateway))
+
     def let_go(self, gateways: AbstractSet[str]) -> None:
         """Tell these gateways nothing more."""
-        for gone in self.links.keys() & gateways:
+        for gone in sorted(self.links.keys() & gateways):
             del self.links[gone]
             self.tasks.stop(f"link {gone}")
             self._look_away(gone)

@@ -222,3 +222,14 @@ async def test_evidence_of_earlier_days_is_read(shelf):
     shelf.write(EVIDENCE, {"blocks": {"error": [[100, 3], [900, 9]]}, "judge_seq": checkpoint})
     recalled = await recall(shelf, AGENT)
     assert (recalled.judge, recalled.looks) == (JUDGE, ((1.0, LOOK, True),))
+
+
+async def test_a_transition_that_was_written_late_hides_no_newer_evidence(shelf):
+    old = shelf.write(EVIDENCE, checkpoint_body(GUIDED, JUDGE))
+    shelf.look(old)
+    new = shelf.write(EVIDENCE, checkpoint_body(GUIDED, {"errors": 1}))
+    shelf.look(new, at_s=7.0)
+    shelf.transition(GUIDED, judge_seq=old)
+    recalled = await recall(shelf, AGENT)
+    assert (recalled.judge, recalled.judge_seq) == ({"errors": 1}, new), "a restart would not come up"
+    assert [at_s for at_s, *_ in recalled.looks] == [7.0]

@@ -70,6 +70,7 @@ def samples(play: Playbook) -> dict[type[e.AnyEvent], tuple[e.AnyEvent, ...]]:
         ),
         e.Judged: tuple(e.Judged(now_s=now_s, verdict=verdict) for verdict in Verdict),
         e.Drained: tuple(e.Drained(now_s=now_s, version_name=name, deadline_at_s=at_s, cut=0) for name, at_s in drains),
+        e.Left: tuple(e.Left(now_s=now_s, gateway=gateway) for gateway in ("nobody", "edge")),
         e.TimerFired: tuple(
             e.TimerFired(now_s=at_s, timer=timer) for timer in Timer for at_s in (0, state.timers.get(timer, now_s))
         ),

@@ -55,6 +55,15 @@ def test_a_bake_can_be_paused_and_begins_again():
     assert play.phase is Phase.PROMOTED
 
 
+def test_a_bake_that_was_over_when_it_was_paused_ends_when_it_is_resumed():
+    play = play_to(Phase.PROMOTING, PLAN).confirm().wait(PLAN.bake_s)
+    play >> asked(e.PauseAsked)
+    play.judge(Verdict.HEALTHY)
+    assert play.phase is Phase.PAUSED
+    play >> asked(e.ResumeAsked)
+    assert play.phase is Phase.PROMOTED
+
+
 def test_a_breach_in_a_paused_bake_goes_back():
     play = play_to(Phase.PROMOTING, PLAN).confirm()
     play >> asked(e.PauseAsked)
@@ -295,6 +304,19 @@ def test_a_candidate_in_the_files_is_declared_at_rest():
     play.ignores(settings(candidate=NEXT))
     play >> asked(e.RollbackAsked) >> settings(candidate=NEXT)
     assert play.state.candidate == NEXT
+
+
+def test_a_gateway_that_leaves_is_remembered_until_it_has_forgotten():
+    play = play_to(Phase.HEALTH_CHECK, PLAN)
+    play >> settings(OLD, "edge")
+    assert play.state.leaving == {"inner"}, "after a restart nobody would take the candidate's share back there"
+    play >> settings(OLD, "edge", "spare")
+    play >> settings(OLD, "edge")
+    assert play.state.leaving == {"inner", "spare"}
+    play >> e.Left(now_s=0, gateway="inner")
+    assert play.state.leaving == {"spare"}
+    play >> settings(OLD, "edge", "spare")
+    assert play.state.leaving == frozenset(), "a gateway that carries the agent again would be told to forget it"
 
 
 def test_a_deadline_alone_is_not_told_to_the_gateways():

@@ -147,9 +147,12 @@ async def test_a_gateway_that_is_left_forgets_the_agent_however_long_it_takes(st
         hands.apply(replace(STATE, gateways=frozenset({"edge", "inner"})))
         await passes(1.0)
         inner.answers += [GatewayError("inner", "unreachable", "no answer", retryable=True)] * 2
-        hands.apply(STATE)
-        await passes(2.5 * RETRY_S)
+        hands.apply(replace(STATE, leaving=frozenset({"inner"})))
+        await passes(1.5 * RETRY_S)
+        assert not of(e.Left, hands)
+        await passes(RETRY_S)
         assert inner.removed == [AGENT]
+        assert [event.gateway for event in of(e.Left, hands)] == ["inner"]
 
 
 async def test_a_gateway_that_is_let_go_of_is_told_nothing_more(stage, edge, inner):
@@ -171,7 +174,7 @@ async def test_one_that_is_taken_up_again_is_not_left(stage, edge, inner):
     async with handing(stage) as hands:
         hands.apply(both)
         await passes(1.0)
-        hands.apply(STATE)
+        hands.apply(replace(STATE, leaving=frozenset({"inner"})))
         hands.apply(both)
         await passes(20.0)
         assert not inner.removed, "the agent's traffic was dropped at a gateway that carries it"
