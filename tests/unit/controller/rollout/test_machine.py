@@ -130,6 +130,15 @@ STARTS = (
     # A hold that ended while gateways were asked again, at the last step and in the bake.
     lambda: (play_to(Phase.HEALTH_CHECK, ONE_STEP).judge(Verdict.HEALTHY) >> settings(MOVED)).wait(120).confirm("edge"),
     lambda: (play_to(Phase.PROMOTING, PLAN).confirm().judge(Verdict.HEALTHY) >> settings(MOVED)).wait(600),
+    # A bake that was over when it was paused; for a common cause too, which nobody can resume against.
+    lambda: play_to(Phase.PROMOTING, PLAN).confirm().judge(Verdict.UNDECIDED).wait(600) >> asked(e.PauseAsked),
+    lambda: (
+        play_to(Phase.PROMOTING, PLAN).confirm().judge(Verdict.UNDECIDED).wait(600).judge(Verdict.COMMON_CAUSE)
+        >> asked(e.PauseAsked)
+        >> asked(e.ResumeAsked)
+    ),
+    # The last step, which may be skipped.
+    lambda: play_to(Phase.HEALTH_CHECK, replace(PLAN, steps=PLAN.steps[:1])).confirm(),
     # A proposal beside a version that can be returned to, or beside a declared candidate.
     lambda: play_to(Phase.PROMOTED, PLAN) >> submitted(NEXT, GUARDED) >> e.GatesPassed(now_s=0, rollout_id="p1"),
     lambda: Playbook() >> asked(e.CandidateDeclared, candidate=NEXT) >> submitted() >> asked(e.Superseded),

@@ -56,7 +56,7 @@ def test_a_bake_can_be_paused_and_begins_again():
 
 
 def test_a_bake_that_was_over_when_it_was_paused_ends_when_it_is_resumed():
-    play = play_to(Phase.PROMOTING, PLAN).confirm().wait(PLAN.bake_s)
+    play = play_to(Phase.PROMOTING, PLAN).confirm().judge(Verdict.UNDECIDED).wait(PLAN.bake_s)
     play >> asked(e.PauseAsked)
     play.judge(Verdict.HEALTHY)
     assert play.phase is Phase.PAUSED
