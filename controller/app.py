@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -62,6 +63,8 @@ FLUSH_EVERY_S = 2.0
 """How often records that a full disk kept in memory are tried again."""
 
 VERSION = distribution_version("turnout")
+
+XDS_REMEDY = "Is another program there? Choose another address with --xds."
 
 ADOPT_TRIES_MAX = 6
 ADOPT_RETRY_S = 5.0
@@ -199,6 +202,7 @@ class App:
         """
         try:
             async with Tasks() as tasks:
+                self._look_at_doors()
                 tasks.start("meters", self._count_news())
                 tasks.start("fleet", self.fleet.run(roster_of(self.settings), self._fleet_ready))
                 tasks.start("stop", self._stop_before_ready())
@@ -222,11 +226,26 @@ class App:
         await self.stop.wait()
         self._fleet_ready.set()
 
+    def _look_at_doors(self) -> None:
+        """Whether both addresses can be had, before any gateway is told anything.
+
+        Another controller may be there already, and this one would change what that one guides before it finds out.
+        """
+        try:
+            _bind(self.options.http)
+        except OSError as error:
+            raise self.api.trouble(error) from error
+        try:
+            _bind(self.options.xds)
+        except OSError as error:
+            taken = f"Cannot listen on {listen_address(self.options.xds)} for xDS: {error.strerror or error}."
+            raise XdsListenError(taken, remedy=XDS_REMEDY) from error
+
     async def _open_xds(self) -> None:
         try:
             await self.xds.start()
         except ListenError as error:
-            raise XdsListenError(str(error), remedy="Choose another address with --xds.") from error
+            raise XdsListenError(str(error), remedy=XDS_REMEDY) from error
 
     async def _close(self) -> None:
         await self.api.stop()
@@ -302,6 +321,15 @@ class App:
                     await self.journal.flush()
                 except JournalError as error:
                     log.warning("%d records still wait for the journal: %s", self.journal.deferred, error)
+
+
+def _bind(address: Address) -> None:
+    """Take an address for a moment, without listening there. Raises OSError."""
+    host, port = address
+    for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        with socket.socket(family, kind, protocol) as door:
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            door.bind(place)
 
 
 def listen_address(address: Address) -> str:

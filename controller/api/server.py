@@ -83,13 +83,17 @@ class ApiServer:
             await site.start()
         except OSError as error:
             await runner.cleanup()
-            raise ListenError(
-                f"The API cannot listen on {self.host}:{self.port}: {error.strerror or error}.",
-                remedy="Is another program there? Choose another address with --http.",
-            ) from error
+            raise self.trouble(error) from error
         self._runner = runner
         self.port = runner.addresses[0][1]
         log.info("the API is served on %s:%d", self.host, self.port)
+
+    def trouble(self, error: OSError) -> ListenError:
+        """What keeps it from its address, for people."""
+        return ListenError(
+            f"The API cannot listen on {self.host}:{self.port}: {error.strerror or error}.",
+            remedy="Is another program there? Choose another address with --http.",
+        )
 
     async def stop(self) -> None:
         """End streams and drains, let the rest be answered, and stop listening. Idempotent."""

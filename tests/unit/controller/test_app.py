@@ -236,6 +236,21 @@ async def test_an_xds_address_that_is_taken_is_a_clear_error(tmp_path):
     assert caught.value.exceptions[0].code == "xds-cannot-listen", "docs/errors.md promises this code"
 
 
+@pytest.mark.parametrize("door", ["http", "xds"])
+async def test_one_that_cannot_start_has_told_no_gateway_anything(tmp_path, monkeypatch, door):
+    """A second controller beside the first would set its gateways back before it finds out."""
+    (tmp_path / "other").mkdir()
+    async with running(tmp_path) as (app, _):
+        port = {"http": app.api.port, "xds": app.xds.port}[door]
+        free = ("127.0.0.1", 0)
+        doors = {"http": free, "xds": free, door: ("127.0.0.1", port)}
+        taken = Options(tmp_path / "turnout.yaml", tmp_path, **doors)
+        second = App(taken, app.settings, Journal.open(tmp_path / "other" / "journal.sqlite"))
+        monkeypatch.setattr(second.fleet, "run", lambda *_: pytest.fail("gateways were told something"))
+        with pytest.RaisesGroup(pytest.RaisesExc(TurnoutError)):
+            await second.run()
+
+
 def test_a_state_directory_that_cannot_be_made_is_a_clear_error(tmp_path):
     (tmp_path / "turnout.yaml").write_text(SETTINGS)
     (tmp_path / "file").write_text("")

