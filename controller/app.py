@@ -8,6 +8,7 @@ last, so that gateways lose their controller as late as they can.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -324,12 +325,24 @@ class App:
 
 
 def _bind(address: Address) -> None:
-    """Take an address for a moment, without listening there. Raises OSError."""
+    """Take an address for a moment, without listening there. Raises OSError when it is taken, or cannot be had.
+
+    Of a name's several addresses one is enough: a machine without IPv6 has no ``::1``.
+    """
     host, port = address
-    for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    missing: list[OSError] = []
+    for family, kind, protocol, _, place in places:
         with socket.socket(family, kind, protocol) as door:
             door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            door.bind(place)
+            try:
+                door.bind(place)
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise
+                missing.append(error)
+    if len(missing) == len(places):
+        raise missing[0]
 
 
 def listen_address(address: Address) -> str:

@@ -125,7 +125,7 @@ class Fleet:
             for name, gateway in roster.gateways.items():
                 if self.roster.gateways.get(name) != gateway or name not in self.adapters:
                     made[name] = self._make(gateway)
-        except Exception:
+        except Exception:  # whatever it is, it is raised; and nothing is left behind
             for adapter in made.values():
                 await adapter.close()
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -93,6 +94,17 @@ async def test_an_envoy_that_names_no_gateway_of_envoys_is_told_to_operators(tmp
         told = (await _told(client, "/v1/gateways"))["strangers"]
     # One that waits for its gateway's first snapshot is no stranger; one that names a gateway of another kind is.
     assert told == [{"node": "at-edge", "cluster": "edge"}, {"node": "at-evnoys", "cluster": "evnoys"}]
+
+
+def test_a_name_needs_one_of_its_addresses(monkeypatch):
+    there, nowhere = (socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_INET, ("192.0.2.1", 0))
+    for found in ([nowhere, there], [there]):
+        places = [(family, socket.SOCK_STREAM, 0, "", place) for family, place in found]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, places=places, **__: places)
+        controller.app._bind(("door.test", 0))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(nowhere[0], socket.SOCK_STREAM, 0, "", nowhere[1])])
+    with pytest.raises(OSError, match="assign requested address"):
+        controller.app._bind(("door.test", 0))
 
 
 def test_an_ipv6_address_is_written_with_brackets():
