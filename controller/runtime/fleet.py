@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from adapters.port import ALL_STABLE, Adapter, Assignment
 from controller.errors import NotFoundError
-from controller.journal.errors import JournalError
 from controller.journal.transitions import Recalled, recall
 
 from .driver import Driver
@@ -107,13 +106,12 @@ class Fleet:
         await self._let_go(self.adapters.keys() - roster.gateways.keys())
         await self._dismiss(self.drivers.keys() - roster.agents.keys())
         self.drivers.update(drivers)
+        for name in drivers:
+            self._keep(name, roster.agents[name].gateways)
         await self._replace_gateways(adapters, roster)
         self.roster = roster
         for name, profile in roster.agents.items():
             if name in drivers:
-                for gateway in profile.gateways:
-                    self._leaving.pop((gateway, name), None)
-                    self._tasks.stop(f"leave {gateway} {name}")
                 self._tasks.start(f"driver {name}", self._drive(name))
             else:
                 await self.drivers[name].configure(profile)
@@ -182,9 +180,15 @@ class Fleet:
         for name in sorted(agents):
             self._tasks.stop(f"driver {name}")
             driver = self.drivers.pop(name)
-            for gateway in sorted(driver.state.gateways & self.adapters.keys()):
+            for gateway in sorted((driver.state.gateways | driver.state.leaving) & self.adapters.keys()):
                 self._leaving[gateway, name] = driver.profile.assignment(driver.state)
                 self._forget(gateway, name)
+
+    def _keep(self, agent: str, gateways: Iterable[str]) -> None:
+        """These gateways carry the agent again: they are not to forget it after all."""
+        for gateway in gateways:
+            self._leaving.pop((gateway, agent), None)
+            self._tasks.stop(f"leave {gateway} {agent}")
 
     def _forget(self, gateway: str, agent: str) -> None:
         self._tasks.start(f"leave {gateway} {agent}", self._until_forgotten(gateway, agent))
@@ -200,7 +204,7 @@ class Fleet:
             await self.adapters.pop(name).close()
 
     async def _drive(self, name: str) -> None:
-        """Run a driver; one that fails begins again from the journal, and takes nobody with it."""
+        """Run a driver; one that fails begins again, and takes nobody with it."""
         retry_s = RESTART_MIN_S
         clock = asyncio.get_running_loop().time
         while True:
@@ -226,7 +230,7 @@ class Fleet:
         try:
             async with asyncio.timeout(RECALL_PATIENCE_S):
                 recalled = await recall(self._around.journal, name)
-        except (JournalError, TimeoutError):
+        except Exception:  # a disk that fails or hangs, or a fault of ours: the rollback goes on all the same
             log.exception("the past of %s cannot be read; it goes on from memory, and gathers evidence anew", name)
             recalled = None
         if recalled is None or replace(recalled.state, confirmed=state.confirmed) != state:

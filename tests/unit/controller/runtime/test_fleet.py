@@ -129,6 +129,36 @@ async def test_an_agent_that_comes_back_is_not_forgotten_after_all(stage, made, 
         assert made[0].removed == [], "the traffic of an agent that is served was dropped"
 
 
+async def test_an_agent_that_comes_back_with_other_options_of_its_gateway_is_not_dropped_meanwhile(stage, made, away):
+    class Slow(Gateway):
+        async def start(self, assignments):
+            await passes(0.1)
+            await super().start(assignments)
+
+    other = replace(OTHER, gateways=("edge", "inner"))
+    async with running(stage, made, roster(PROFILE, other, gateways=(EDGE, INNER)), kind=Slow) as fleet:
+        await until(lambda: len(made[0].held) == 2)
+        made[0].answers += [away] * 100
+        await fleet.configure(roster(other, gateways=(EDGE, INNER)))
+        await passes(RETRY_S / 2)
+        changed = replace(EDGE, options=2), replace(INNER, options=2)
+        await fleet.configure(roster(PROFILE, other, gateways=changed))
+        await until(lambda: AGENT in made[2].held)
+        await passes(3 * RETRY_S)
+        assert not made[2].removed, "the traffic of an agent that is served was dropped"
+
+
+async def test_what_an_agent_left_before_it_was_dropped_is_left_all_the_same(stage, made, away):
+    both = guided_profile(gateways=("edge", "inner"))
+    async with running(stage, made, roster(both, OTHER, gateways=(EDGE, INNER))) as fleet:
+        await guided(fleet.drivers[AGENT], made[1])
+        made[1].answers += [away, away]
+        await fleet.configure(roster(replace(both, gateways=("edge",)), OTHER, gateways=(EDGE, INNER)))
+        await until(lambda: fleet.drivers[AGENT].state.leaving == {"inner"})
+        await fleet.configure(roster(OTHER, gateways=(EDGE, INNER)))
+        await until(lambda: made[1].removed == [AGENT], within_s=3 * RETRY_S)
+
+
 @pytest.mark.parametrize("is_dismissed", [False, True])
 async def test_a_gateway_that_is_let_go_of_is_left_with_stable(stage, made, is_dismissed):
     profile = guided_profile(gateways=("edge", "inner"))
