@@ -175,23 +175,19 @@ class Ledger:
         """Note that the last response was taken, and return it; None when that was known."""
         answered, self.outstanding = self.outstanding, None
         if answered is not None:
-            self.accepted = self._accepted(answered.delivery.after)
-            self.version_accepted = answered.delivery.version
-            self._take_back(answered.delivery)
-            if (
-                answered.delivery.complete
-                and answered.delivery.subscription == self.subscription
-                and answered.delivery.after is self.held
-                and not self.again
-            ):
+            delivery = answered.delivery
+            self.accepted = self._accepted(delivery.after) if self._refused else delivery.after
+            self.version_accepted = delivery.version
+            if self.held is not delivery.after:
+                self._take_back(delivery)
+            elif delivery.subscription is self.subscription and delivery.complete and not self.again:
                 # Nearly every ACK: it has all that it asked for, and that need not be worked out again.
-                self.settled_on = answered.delivery.target
+                self.settled_on = delivery.target
         return answered
 
     def _take_back(self, delivery: Delivery) -> None:
         """Count in what the client gave up and asked for again while the response was on its way: it has that now."""
-        if self.held is delivery.after or self.subscription is None:
-            return
+        assert self.subscription is not None, "a client takes what it asked for"
         back = {
             resource.name: resource
             for resource in delivery.resources
@@ -202,8 +198,6 @@ class Ledger:
             self.repeat(frozenset(back))
 
     def _accepted(self, after: Holdings) -> Holdings:
-        if not self._refused:
-            return after
         merged = {name: resource for name, resource in after.items() if name not in self._refused}
         merged.update((name, self.accepted[name]) for name in self._refused if name in self.accepted)
         return MappingProxyType(merged)

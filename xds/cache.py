@@ -148,11 +148,13 @@ class Group:
         again: frozenset[str] = frozenset(),
     ) -> Delivery:
         """Return what `deliver` says, worked out once for all streams in this state."""
-        assert self.snapshot is not None, "nothing is delivered before there is a snapshot"
-        target = self.snapshot.sets[type_]
         key = (mode, type_, id(held), id(subscription), withheld, again)
-        alive = (held, subscription)
-        return self._share(key, alive, lambda: deliver(mode, target, subscription, held, withheld, again))
+        kept = self._shared.get(key)
+        if kept is None:  # and not by `_share`: that would make a function per stream and push, to be called once
+            assert self.snapshot is not None, "nothing is delivered before there is a snapshot"
+            target = self.snapshot.sets[type_]
+            kept = self._keep(key, (held, subscription), deliver(mode, target, subscription, held, withheld, again))
+        return cast("Delivery", kept[1])
 
     def encode(self, delivery: Delivery, nonce: str) -> bytes:
         """Return a response in bytes: encoded once per nonce, and streams in the same state use the same nonce."""
@@ -206,10 +208,14 @@ class Group:
     def _share(self, key: tuple[object, ...], alive: object, compute: Callable[[], T]) -> T:
         kept = self._shared.get(key)
         if kept is None:
-            if len(self._shared) >= SHARED_MAX:
-                self._shared.clear()
-            kept = self._shared[key] = (alive, compute())
+            kept = self._keep(key, alive, compute())
         return cast("T", kept[1])
+
+    def _keep(self, key: tuple[object, ...], alive: object, result: object) -> tuple[object, object]:
+        if len(self._shared) >= SHARED_MAX:
+            self._shared.clear()
+        kept = self._shared[key] = (alive, result)
+        return kept
 
 
 class Cache:

@@ -17,6 +17,8 @@ from xds.subscription import Mode, Request
 CONTROL_PLANE = "turnout"
 REQUESTS_KEPT_MAX = 1_024
 REQUEST_KEPT_BYTES_MAX = 8_192
+NODE_TAG = b"\x0a"
+LENGTH_BYTES_MAX = 5
 NAME_CHARACTERS_MAX = 1_024
 ERROR_CHARACTERS_MAX = 4_096
 
@@ -37,6 +39,22 @@ def decode_node(mode: Mode, data: bytes) -> Node | None:
 def decode_load_stats_node(data: bytes) -> Node | None:
     """Read the node of a load report; None when it has none. Raises MalformedRequestError."""
     return _node(wire.LoadStatsRequestNode, data)
+
+
+def after_node(data: bytes) -> bytes:
+    """Return what follows the node of a load report, which has tens of kilobytes and nothing new after the first one.
+
+    The parser would copy it. When the node does not come first, or is not whole, all of the data is returned.
+    """
+    if not data.startswith(NODE_TAG):
+        return data
+    length = shift = 0
+    for at, byte in enumerate(data[1 : 1 + LENGTH_BYTES_MAX], start=2):
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:  # the last byte of a length is the one without the high bit
+            return data[at + length :] if at + length <= len(data) else data
+    return data
 
 
 def _node(

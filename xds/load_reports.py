@@ -7,35 +7,35 @@ Source: https://www.envoyproxy.io/docs/envoy/latest/api-v3/service/load_stats/v3
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
 from xds import wire_pb2 as wire
-from xds.envelope import Node, decode_load_stats_node
+from xds.envelope import Node, after_node, decode_load_stats_node
 from xds.errors import MalformedRequestError
 
 INTERVAL_S_MIN = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeSum:
+class OutcomeSum(NamedTuple):
     """One ORCA metric: how many requests told it, and the sum of what they told."""
 
     requests: int
     total: float
 
 
-@dataclass(frozen=True, slots=True)
-class VersionLoad:
+NO_OUTCOMES: Mapping[str, OutcomeSum] = MappingProxyType({})
+
+
+class VersionLoad(NamedTuple):
     """What one version of an agent did, in one cluster, since the node's last report.
 
     Attributes:
         version: the name of the locality, see `endpoints.VersionEndpoints`.
         successes: answered with 2xx, 3xx, 4xx: at the headers, so a stream that breaks later is one too.
         errors: 5xx, reset before headers, time-outs, refused connections. Each retry counts.
-        issued: sent; a refused connection is an error that was not issued.
         in_flight: not answered yet, at the moment of the report; streams included.
         outcomes: what the agent itself said, by metric name (`named_metrics.task_failed`).
     """
@@ -43,23 +43,18 @@ class VersionLoad:
     version: str
     successes: int
     errors: int
-    issued: int
     in_flight: int
-    outcomes: Mapping[str, OutcomeSum] = field(default_factory=dict)
+    outcomes: Mapping[str, OutcomeSum] = NO_OUTCOMES
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterLoad:
-    """One cluster: how long the report covers, what was dropped, and each version that has something to say."""
+class ClusterLoad(NamedTuple):
+    """One cluster, and each version that has something to say."""
 
     cluster: str
-    interval_s: float
-    dropped: int
     versions: tuple[VersionLoad, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LoadReport:
+class LoadReport(NamedTuple):
     """One report of one node."""
 
     node_id: str
@@ -85,7 +80,7 @@ class LoadReportStream:
             MalformedRequestError: the bytes are not a request, or the first one has no node.
         """
         try:
-            message = wire.LoadStatsRequest.FromString(data)
+            message = wire.LoadStatsRequest.FromString(after_node(data))
         except DecodeError as error:
             raise MalformedRequestError(f"{len(data)} bytes are not a load report.") from error
         if self.node is None:
@@ -108,25 +103,19 @@ class LoadReportStream:
 
 
 def _cluster(stats: wire.ClusterStats) -> ClusterLoad:
-    interval = stats.load_report_interval
-    return ClusterLoad(
-        cluster=stats.cluster_name,
-        interval_s=interval.seconds + interval.nanos / 1e9,
-        dropped=stats.total_dropped_requests,
-        versions=tuple(_version(locality) for locality in stats.upstream_locality_stats),
-    )
+    return ClusterLoad(stats.cluster_name, tuple([_version(locality) for locality in stats.upstream_locality_stats]))
 
 
 def _version(stats: wire.UpstreamLocalityStats) -> VersionLoad:
-    outcomes = {
-        metric.metric_name: OutcomeSum(metric.num_requests_finished_with_metric, metric.total_metric_value)
-        for metric in stats.load_metric_stats
-    }
+    metrics = stats.load_metric_stats
     return VersionLoad(
-        version=stats.locality.sub_zone,
-        successes=stats.total_successful_requests,
-        errors=stats.total_error_requests,
-        issued=stats.total_issued_requests,
-        in_flight=stats.total_requests_in_progress,
-        outcomes=MappingProxyType(outcomes),
+        stats.locality.sub_zone,
+        stats.total_successful_requests,
+        stats.total_error_requests,
+        stats.total_requests_in_progress,
+        MappingProxyType({metric.metric_name: _outcome(metric) for metric in metrics}) if metrics else NO_OUTCOMES,
     )
+
+
+def _outcome(metric: wire.EndpointLoadMetricStats) -> OutcomeSum:
+    return OutcomeSum(metric.num_requests_finished_with_metric, metric.total_metric_value)

@@ -145,12 +145,8 @@ class AdsStream:
     def _take(self, type_: ResourceType, request: Request, now_s: float) -> Refusal | None:
         assert self.group is not None, "a request is taken after its sender is known"
         assert self.node is not None, "a group is known by its node"
-        ledger = self._ledgers.get(type_)
-        first = ledger is None
-        if ledger is None:
-            ledger = Ledger(type_)
-            ledgers = {**self._ledgers, type_: ledger}
-            self._ledgers = {each: ledgers[each] for each in ResourceType if each in ledgers}
+        first = type_ not in self._ledgers
+        ledger = self._open(type_) if first else self._ledgers[type_]
         understood = interpret(ledger.subscription, ledger.nonce_sent, request, full_state=type_.full_state)
         if len(understood.subscription.names) > NAMES_MAX:
             raise MalformedRequestError(f"More than {NAMES_MAX} names of {type_.label} are asked for on one stream.")
@@ -169,6 +165,11 @@ class AdsStream:
                 self._meter.nacked(refusal)
                 return refusal
         return None
+
+    def _open(self, type_: ResourceType) -> Ledger:
+        ledgers = {**self._ledgers, type_: Ledger(type_)}
+        self._ledgers = {each: ledgers[each] for each in ResourceType if each in ledgers}
+        return ledgers[type_]
 
     def _due(self) -> tuple[Ledger, Delivery, Group] | None:
         """Return what is to be sent next; settle what need not be sent, and note how far the stream has come.
@@ -200,7 +201,9 @@ class AdsStream:
 
     def _deliver(self, ledger: Ledger, target: ResourceSet, group: Group) -> Delivery:
         assert ledger.subscription is not None, "a ledger is opened by a request"
-        withheld = ledger.reconsider(target) | self._not_ready(ledger, target, group)
+        withheld = ledger.reconsider(target)
+        if ledger.type is ResourceType.ROUTES:
+            withheld |= self._not_ready(ledger, target, group)
         delivery = group.deliver(self.mode, ledger.type, ledger.subscription, ledger.held)
         if delivery.gone:
             withheld |= self._still_in_use(ledger, delivery.gone, group)
@@ -229,8 +232,6 @@ class AdsStream:
 
     def _not_ready(self, ledger: Ledger, target: ResourceSet, group: Group) -> frozenset[str]:
         """Return the route tables that refer to a cluster which the client has not taken yet."""
-        if ledger.type is not ResourceType.ROUTES:
-            return frozenset()
         clusters = self._ledgers.get(ResourceType.CLUSTER)
         # A client that asks for clusters by name (gRPC's) learns the names from the table: it cannot have them before.
         if clusters is None or clusters.subscription is None:
@@ -252,20 +253,23 @@ class AdsStream:
     def _send(self, ledger: Ledger, delivery: Delivery, group: Group, now_s: float) -> bytes:
         nonce = ledger.next_nonce(group.generation)
         data = group.encode(delivery, nonce)
-        followers = self._ledgers.get(SUPPLIED_AGAIN.get(ledger.type, ledger.type))
-        if followers is not None and followers is not ledger:
-            changed = frozenset(
-                name
-                for resource in delivery.resources
-                if resource.name in ledger.again or ledger.held.get(resource.name) != resource
-                for of_type, name in resource.references
-                if of_type is followers.type
-            )
-            followers.repeat(changed)
+        if SUPPLIED_AGAIN.get(ledger.type) in self._ledgers:
+            self._supply_again(ledger, delivery)
         ledger.sent(Outstanding(nonce, group.generation, now_s, delivery))
         self._rests_at = NEVER
         self._meter.pushed(group.name, ledger.type.label, len(data))
         return data
+
+    def _supply_again(self, ledger: Ledger, delivery: Delivery) -> None:
+        """Have what the new or changed resources of a delivery refer to sent after them."""
+        needed_type = SUPPLIED_AGAIN[ledger.type]
+        changed = (
+            resource
+            for resource in delivery.resources
+            if resource.name in ledger.again or ledger.held.get(resource.name) != resource
+        )
+        needed = (name for resource in changed for of_type, name in resource.references if of_type is needed_type)
+        self._ledgers[needed_type].repeat(frozenset(needed))
 
     def _standing(self, group: Group) -> Standing:
         assert group.snapshot is not None, "standing is towards a snapshot"
@@ -279,15 +283,13 @@ class AdsStream:
                 confirmed = (
                     ledger.outstanding is None
                     and ledger.settled_on is sets[type_]
-                    and self._asked_for_all(ledger, group)
+                    and (type_ not in SUPPLIED_AGAIN or self._asked_for_all(ledger, group))
                 )
         return Standing(group.generation, confirmed, refusals)
 
     def _asked_for_all(self, ledger: Ledger, group: Group) -> bool:
         """Whether the client has asked for what the clusters or listeners that it took cannot do without."""
-        needed_type = SUPPLIED_AGAIN.get(ledger.type)
-        if needed_type is None:
-            return True
+        needed_type = SUPPLIED_AGAIN[ledger.type]
         follower = self._ledgers.get(needed_type)
         asked = follower.subscription if follower is not None else None
         return group.covers(asked or Subscription(), ledger.accepted, needed_type)

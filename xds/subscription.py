@@ -94,6 +94,8 @@ def interpret(before: Subscription | None, nonce_sent: str, request: Request, *,
         full_state: whether the type's first request without names asks for everything (clusters, listeners).
     """
     meaning = _meaning(nonce_sent, request)
+    if before is not None and request.names == before.names and not before.wildcard:
+        return Interpretation(meaning, before)  # nearly every request: an ACK that asks for the same again
     if request.names is None:
         return _delta(before, request, meaning, full_state=full_state)
     if meaning is Meaning.STALE:
@@ -116,8 +118,6 @@ def _state_of_the_world(
 ) -> Interpretation:
     if not names and full_state and (before is None or before.by_default):
         return Interpretation(meaning, before or Subscription(wildcard=True, by_default=True))
-    if before is not None and before.names == names and not before.wildcard:
-        return Interpretation(meaning, before)
     after = Subscription(names - {WILDCARD}, wildcard=WILDCARD in names)
     return Interpretation(meaning, before if before is not None and before == after else after)
 

@@ -33,7 +33,6 @@ class ClientResourceStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DOES_NOT_EXIST: _ClassVar[ClientResourceStatus]
     ACKED: _ClassVar[ClientResourceStatus]
     NACKED: _ClassVar[ClientResourceStatus]
-
 NOT_SET: AccessLogType
 DOWNSTREAM_PERIODIC: AccessLogType
 DOWNSTREAM_END: AccessLogType
@@ -64,9 +63,7 @@ class Locality(_message.Message):
     region: str
     zone: str
     sub_zone: str
-    def __init__(
-        self, region: _Optional[str] = ..., zone: _Optional[str] = ..., sub_zone: _Optional[str] = ...
-    ) -> None: ...
+    def __init__(self, region: _Optional[str] = ..., zone: _Optional[str] = ..., sub_zone: _Optional[str] = ...) -> None: ...
 
 class ControlPlane(_message.Message):
     __slots__ = ("identifier",)
@@ -100,14 +97,7 @@ class DiscoveryRequest(_message.Message):
     type_url: str
     response_nonce: str
     error_detail: Status
-    def __init__(
-        self,
-        version_info: _Optional[str] = ...,
-        resource_names: _Optional[_Iterable[str]] = ...,
-        type_url: _Optional[str] = ...,
-        response_nonce: _Optional[str] = ...,
-        error_detail: _Optional[_Union[Status, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, version_info: _Optional[str] = ..., resource_names: _Optional[_Iterable[str]] = ..., type_url: _Optional[str] = ..., response_nonce: _Optional[str] = ..., error_detail: _Optional[_Union[Status, _Mapping]] = ...) -> None: ...
 
 class DiscoveryResponse(_message.Message):
     __slots__ = ("version_info", "resources", "type_url", "nonce", "control_plane")
@@ -121,14 +111,7 @@ class DiscoveryResponse(_message.Message):
     type_url: str
     nonce: str
     control_plane: ControlPlane
-    def __init__(
-        self,
-        version_info: _Optional[str] = ...,
-        resources: _Optional[_Iterable[_Union[_any_pb2.Any, _Mapping]]] = ...,
-        type_url: _Optional[str] = ...,
-        nonce: _Optional[str] = ...,
-        control_plane: _Optional[_Union[ControlPlane, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, version_info: _Optional[str] = ..., resources: _Optional[_Iterable[_Union[_any_pb2.Any, _Mapping]]] = ..., type_url: _Optional[str] = ..., nonce: _Optional[str] = ..., control_plane: _Optional[_Union[ControlPlane, _Mapping]] = ...) -> None: ...
 
 class DeltaDiscoveryRequestNode(_message.Message):
     __slots__ = ("node",)
@@ -137,14 +120,7 @@ class DeltaDiscoveryRequestNode(_message.Message):
     def __init__(self, node: _Optional[_Union[Node, _Mapping]] = ...) -> None: ...
 
 class DeltaDiscoveryRequest(_message.Message):
-    __slots__ = (
-        "type_url",
-        "resource_names_subscribe",
-        "resource_names_unsubscribe",
-        "initial_resource_versions",
-        "response_nonce",
-        "error_detail",
-    )
+    __slots__ = ("type_url", "resource_names_subscribe", "resource_names_unsubscribe", "initial_resource_versions", "response_nonce", "error_detail")
     class InitialResourceVersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -152,7 +128,6 @@ class DeltaDiscoveryRequest(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
-
     TYPE_URL_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_NAMES_SUBSCRIBE_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_NAMES_UNSUBSCRIBE_FIELD_NUMBER: _ClassVar[int]
@@ -165,15 +140,7 @@ class DeltaDiscoveryRequest(_message.Message):
     initial_resource_versions: _containers.ScalarMap[str, str]
     response_nonce: str
     error_detail: Status
-    def __init__(
-        self,
-        type_url: _Optional[str] = ...,
-        resource_names_subscribe: _Optional[_Iterable[str]] = ...,
-        resource_names_unsubscribe: _Optional[_Iterable[str]] = ...,
-        initial_resource_versions: _Optional[_Mapping[str, str]] = ...,
-        response_nonce: _Optional[str] = ...,
-        error_detail: _Optional[_Union[Status, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, type_url: _Optional[str] = ..., resource_names_subscribe: _Optional[_Iterable[str]] = ..., resource_names_unsubscribe: _Optional[_Iterable[str]] = ..., initial_resource_versions: _Optional[_Mapping[str, str]] = ..., response_nonce: _Optional[str] = ..., error_detail: _Optional[_Union[Status, _Mapping]] = ...) -> None: ...
 
 class DeltaDiscoveryResponse(_message.Message):
     __slots__ = ("system_version_info", "resources", "type_url", "nonce", "removed_resources", "control_plane")
@@ -189,15 +156,7 @@ class DeltaDiscoveryResponse(_message.Message):
     nonce: str
     removed_resources: _containers.RepeatedScalarFieldContainer[str]
     control_plane: ControlPlane
-    def __init__(
-        self,
-        system_version_info: _Optional[str] = ...,
-        resources: _Optional[_Iterable[_Union[Resource, _Mapping]]] = ...,
-        type_url: _Optional[str] = ...,
-        nonce: _Optional[str] = ...,
-        removed_resources: _Optional[_Iterable[str]] = ...,
-        control_plane: _Optional[_Union[ControlPlane, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, system_version_info: _Optional[str] = ..., resources: _Optional[_Iterable[_Union[Resource, _Mapping]]] = ..., type_url: _Optional[str] = ..., nonce: _Optional[str] = ..., removed_resources: _Optional[_Iterable[str]] = ..., control_plane: _Optional[_Union[ControlPlane, _Mapping]] = ...) -> None: ...
 
 class Resource(_message.Message):
     __slots__ = ("version", "resource", "name")
@@ -207,12 +166,7 @@ class Resource(_message.Message):
     version: str
     resource: _any_pb2.Any
     name: str
-    def __init__(
-        self,
-        version: _Optional[str] = ...,
-        resource: _Optional[_Union[_any_pb2.Any, _Mapping]] = ...,
-        name: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, version: _Optional[str] = ..., resource: _Optional[_Union[_any_pb2.Any, _Mapping]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class LoadStatsRequestNode(_message.Message):
     __slots__ = ("node",)
@@ -234,61 +188,29 @@ class LoadStatsResponse(_message.Message):
     clusters: _containers.RepeatedScalarFieldContainer[str]
     load_reporting_interval: _duration_pb2.Duration
     send_all_clusters: bool
-    def __init__(
-        self,
-        clusters: _Optional[_Iterable[str]] = ...,
-        load_reporting_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...,
-        send_all_clusters: _Optional[bool] = ...,
-    ) -> None: ...
+    def __init__(self, clusters: _Optional[_Iterable[str]] = ..., load_reporting_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., send_all_clusters: _Optional[bool] = ...) -> None: ...
 
 class ClusterStats(_message.Message):
-    __slots__ = ("cluster_name", "upstream_locality_stats", "total_dropped_requests", "load_report_interval")
+    __slots__ = ("cluster_name", "upstream_locality_stats")
     CLUSTER_NAME_FIELD_NUMBER: _ClassVar[int]
     UPSTREAM_LOCALITY_STATS_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_DROPPED_REQUESTS_FIELD_NUMBER: _ClassVar[int]
-    LOAD_REPORT_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     cluster_name: str
     upstream_locality_stats: _containers.RepeatedCompositeFieldContainer[UpstreamLocalityStats]
-    total_dropped_requests: int
-    load_report_interval: _duration_pb2.Duration
-    def __init__(
-        self,
-        cluster_name: _Optional[str] = ...,
-        upstream_locality_stats: _Optional[_Iterable[_Union[UpstreamLocalityStats, _Mapping]]] = ...,
-        total_dropped_requests: _Optional[int] = ...,
-        load_report_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, cluster_name: _Optional[str] = ..., upstream_locality_stats: _Optional[_Iterable[_Union[UpstreamLocalityStats, _Mapping]]] = ...) -> None: ...
 
 class UpstreamLocalityStats(_message.Message):
-    __slots__ = (
-        "locality",
-        "total_successful_requests",
-        "total_requests_in_progress",
-        "total_error_requests",
-        "load_metric_stats",
-        "total_issued_requests",
-    )
+    __slots__ = ("locality", "total_successful_requests", "total_requests_in_progress", "total_error_requests", "load_metric_stats")
     LOCALITY_FIELD_NUMBER: _ClassVar[int]
     TOTAL_SUCCESSFUL_REQUESTS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_REQUESTS_IN_PROGRESS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_ERROR_REQUESTS_FIELD_NUMBER: _ClassVar[int]
     LOAD_METRIC_STATS_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_ISSUED_REQUESTS_FIELD_NUMBER: _ClassVar[int]
     locality: Locality
     total_successful_requests: int
     total_requests_in_progress: int
     total_error_requests: int
     load_metric_stats: _containers.RepeatedCompositeFieldContainer[EndpointLoadMetricStats]
-    total_issued_requests: int
-    def __init__(
-        self,
-        locality: _Optional[_Union[Locality, _Mapping]] = ...,
-        total_successful_requests: _Optional[int] = ...,
-        total_requests_in_progress: _Optional[int] = ...,
-        total_error_requests: _Optional[int] = ...,
-        load_metric_stats: _Optional[_Iterable[_Union[EndpointLoadMetricStats, _Mapping]]] = ...,
-        total_issued_requests: _Optional[int] = ...,
-    ) -> None: ...
+    def __init__(self, locality: _Optional[_Union[Locality, _Mapping]] = ..., total_successful_requests: _Optional[int] = ..., total_requests_in_progress: _Optional[int] = ..., total_error_requests: _Optional[int] = ..., load_metric_stats: _Optional[_Iterable[_Union[EndpointLoadMetricStats, _Mapping]]] = ...) -> None: ...
 
 class EndpointLoadMetricStats(_message.Message):
     __slots__ = ("metric_name", "num_requests_finished_with_metric", "total_metric_value")
@@ -298,12 +220,7 @@ class EndpointLoadMetricStats(_message.Message):
     metric_name: str
     num_requests_finished_with_metric: int
     total_metric_value: float
-    def __init__(
-        self,
-        metric_name: _Optional[str] = ...,
-        num_requests_finished_with_metric: _Optional[int] = ...,
-        total_metric_value: _Optional[float] = ...,
-    ) -> None: ...
+    def __init__(self, metric_name: _Optional[str] = ..., num_requests_finished_with_metric: _Optional[int] = ..., total_metric_value: _Optional[float] = ...) -> None: ...
 
 class AccessLogsNode(_message.Message):
     __slots__ = ("identifier",)
@@ -336,17 +253,7 @@ class HttpAccessLogEntry(_message.Message):
     def __init__(self, common_properties: _Optional[_Union[AccessLogCommon, _Mapping]] = ...) -> None: ...
 
 class AccessLogCommon(_message.Message):
-    __slots__ = (
-        "start_time",
-        "time_to_last_rx_byte",
-        "time_to_first_upstream_rx_byte",
-        "upstream_cluster",
-        "custom_tags",
-        "duration",
-        "upstream_request_attempt_count",
-        "stream_id",
-        "access_log_type",
-    )
+    __slots__ = ("start_time", "time_to_last_rx_byte", "time_to_first_upstream_rx_byte", "upstream_cluster", "custom_tags", "duration", "upstream_request_attempt_count", "stream_id", "access_log_type")
     class CustomTagsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -354,7 +261,6 @@ class AccessLogCommon(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
-
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     TIME_TO_LAST_RX_BYTE_FIELD_NUMBER: _ClassVar[int]
     TIME_TO_FIRST_UPSTREAM_RX_BYTE_FIELD_NUMBER: _ClassVar[int]
@@ -373,18 +279,7 @@ class AccessLogCommon(_message.Message):
     upstream_request_attempt_count: int
     stream_id: str
     access_log_type: AccessLogType
-    def __init__(
-        self,
-        start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...,
-        time_to_last_rx_byte: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...,
-        time_to_first_upstream_rx_byte: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...,
-        upstream_cluster: _Optional[str] = ...,
-        custom_tags: _Optional[_Mapping[str, str]] = ...,
-        duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...,
-        upstream_request_attempt_count: _Optional[int] = ...,
-        stream_id: _Optional[str] = ...,
-        access_log_type: _Optional[_Union[AccessLogType, str]] = ...,
-    ) -> None: ...
+    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., time_to_last_rx_byte: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_to_first_upstream_rx_byte: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., upstream_cluster: _Optional[str] = ..., custom_tags: _Optional[_Mapping[str, str]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., upstream_request_attempt_count: _Optional[int] = ..., stream_id: _Optional[str] = ..., access_log_type: _Optional[_Union[AccessLogType, str]] = ...) -> None: ...
 
 class ClientStatusRequest(_message.Message):
     __slots__ = ("node_matchers", "exclude_resource_contents")
@@ -392,11 +287,7 @@ class ClientStatusRequest(_message.Message):
     EXCLUDE_RESOURCE_CONTENTS_FIELD_NUMBER: _ClassVar[int]
     node_matchers: _containers.RepeatedCompositeFieldContainer[NodeMatcher]
     exclude_resource_contents: bool
-    def __init__(
-        self,
-        node_matchers: _Optional[_Iterable[_Union[NodeMatcher, _Mapping]]] = ...,
-        exclude_resource_contents: _Optional[bool] = ...,
-    ) -> None: ...
+    def __init__(self, node_matchers: _Optional[_Iterable[_Union[NodeMatcher, _Mapping]]] = ..., exclude_resource_contents: _Optional[bool] = ...) -> None: ...
 
 class NodeMatcher(_message.Message):
     __slots__ = ("node_id",)
@@ -424,23 +315,10 @@ class ClientConfig(_message.Message):
     GENERIC_XDS_CONFIGS_FIELD_NUMBER: _ClassVar[int]
     node: Node
     generic_xds_configs: _containers.RepeatedCompositeFieldContainer[GenericXdsConfig]
-    def __init__(
-        self,
-        node: _Optional[_Union[Node, _Mapping]] = ...,
-        generic_xds_configs: _Optional[_Iterable[_Union[GenericXdsConfig, _Mapping]]] = ...,
-    ) -> None: ...
+    def __init__(self, node: _Optional[_Union[Node, _Mapping]] = ..., generic_xds_configs: _Optional[_Iterable[_Union[GenericXdsConfig, _Mapping]]] = ...) -> None: ...
 
 class GenericXdsConfig(_message.Message):
-    __slots__ = (
-        "type_url",
-        "name",
-        "version_info",
-        "xds_config",
-        "last_updated",
-        "config_status",
-        "client_status",
-        "error_state",
-    )
+    __slots__ = ("type_url", "name", "version_info", "xds_config", "last_updated", "config_status", "client_status", "error_state")
     TYPE_URL_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_INFO_FIELD_NUMBER: _ClassVar[int]
@@ -457,17 +335,7 @@ class GenericXdsConfig(_message.Message):
     config_status: ConfigStatus
     client_status: ClientResourceStatus
     error_state: UpdateFailureState
-    def __init__(
-        self,
-        type_url: _Optional[str] = ...,
-        name: _Optional[str] = ...,
-        version_info: _Optional[str] = ...,
-        xds_config: _Optional[_Union[_any_pb2.Any, _Mapping]] = ...,
-        last_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...,
-        config_status: _Optional[_Union[ConfigStatus, str]] = ...,
-        client_status: _Optional[_Union[ClientResourceStatus, str]] = ...,
-        error_state: _Optional[_Union[UpdateFailureState, _Mapping]] = ...,
-    ) -> None: ...
+    def __init__(self, type_url: _Optional[str] = ..., name: _Optional[str] = ..., version_info: _Optional[str] = ..., xds_config: _Optional[_Union[_any_pb2.Any, _Mapping]] = ..., last_updated: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., config_status: _Optional[_Union[ConfigStatus, str]] = ..., client_status: _Optional[_Union[ClientResourceStatus, str]] = ..., error_state: _Optional[_Union[UpdateFailureState, _Mapping]] = ...) -> None: ...
 
 class UpdateFailureState(_message.Message):
     __slots__ = ("last_update_attempt", "details", "version_info")
@@ -477,9 +345,4 @@ class UpdateFailureState(_message.Message):
     last_update_attempt: _timestamp_pb2.Timestamp
     details: str
     version_info: str
-    def __init__(
-        self,
-        last_update_attempt: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...,
-        details: _Optional[str] = ...,
-        version_info: _Optional[str] = ...,
-    ) -> None: ...
+    def __init__(self, last_update_attempt: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., details: _Optional[str] = ..., version_info: _Optional[str] = ...) -> None: ...

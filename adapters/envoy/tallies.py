@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from adapters.port import Assignment, Tally, Track
 from xds.load_reports import LoadReport, VersionLoad
 
 OUTCOME_PREFIX = "named_metrics."
+TRACKS = frozenset(track.value for track in Track)
 VERSIONS_MAX = 32
 """Of one agent, the versions whose counts are kept; the one that was heard of longest ago goes first."""
 
 NODES_MAX = 10_000
 """Of one gateway, the nodes that are remembered, as many as the xDS server lets in; the one that was heard of longest
 ago goes first."""
+
+
+@dataclass(slots=True)
+class _Counts:
+    """The counts of one version, in the making: a new tally at each report would cost more than all the rest."""
+
+    requests: int = 0
+    errors: int = 0
+    indicators: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def add(self, load: VersionLoad, wanted: Collection[str]) -> None:
+        self.requests += load.successes + load.errors
+        self.errors += load.errors
+        for metric, outcome in load.outcomes.items():
+            name = metric.removeprefix(OUTCOME_PREFIX)
+            if name in wanted:  # gRPC's own clients report whatever an agent says
+                count, total = self.indicators.get(name, (0, 0.0))
+                self.indicators[name] = (count + outcome.requests, total + outcome.total)
+
+    def tally(self) -> Tally:
+        return Tally(self.requests, self.errors, dict(self.indicators))
 
 
 @dataclass(slots=True)
@@ -32,7 +54,7 @@ class Tallies:
     It is asked for each agent again and again, so what it is asked costs by what there is to say, not by all nodes.
     """
 
-    _counts: dict[str, dict[str, Tally]] = field(default_factory=dict)
+    _counts: dict[str, dict[str, _Counts]] = field(default_factory=dict)
     _nodes: dict[str, _Node] = field(default_factory=dict)  # the one that was heard of longest ago comes first
     _busy: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     _silent: set[str] = field(default_factory=set)
@@ -50,7 +72,7 @@ class Tallies:
             self._silent_of = None
         for load in report.clusters:
             agent, _, track = load.cluster.rpartition("/")
-            if agent not in wanted or track not in {Track.STABLE.value, Track.CANDIDATE.value}:
+            if agent not in wanted or track not in TRACKS:
                 continue
             for version in load.versions:
                 if version.in_flight:
@@ -68,14 +90,15 @@ class Tallies:
 
     def _add(self, agent: str, load: VersionLoad, indicators: Collection[str]) -> None:
         versions = self._counts.setdefault(agent, {})
-        before = versions.pop(load.version, Tally())
-        versions[load.version] = _plus(before, load, indicators)
+        counts = versions[load.version] = versions.pop(load.version) if load.version in versions else _Counts()
+        counts.add(load, indicators)
         while len(versions) > VERSIONS_MAX:
             del versions[next(iter(versions))]
 
     def of(self, agent: str, known: Collection[str]) -> dict[str, Tally]:
         """Cumulative counts per version; a version that is ``known`` to the nodes and has none counts zero."""
-        return {**dict.fromkeys(known, Tally()), **self._counts.get(agent, {})}
+        counted = {version: counts.tally() for version, counts in self._counts.get(agent, {}).items()}
+        return {**dict.fromkeys(known, Tally()), **counted}
 
     def in_flight(self, agent: str, known: Collection[str], nodes: Collection[str]) -> dict[str, int]:
         """Requests in flight per version, over what each of ``nodes`` has said last."""
@@ -113,17 +136,3 @@ class Tallies:
         for name in [name for name in self._nodes if name not in nodes]:
             self._clear(name)
         self._silent_of = None
-
-
-def _plus(before: Tally, load: VersionLoad, indicators: Collection[str]) -> Tally:
-    summed: Mapping[str, tuple[int, float]] = before.indicators
-    told = {metric.removeprefix(OUTCOME_PREFIX): outcome for metric, outcome in load.outcomes.items()}
-    for name in told.keys() & indicators:  # gRPC's own clients report whatever an agent says
-        count, total = summed.get(name, (0, 0.0))
-        summed = {**summed, name: (count + told[name].requests, total + told[name].total)}
-    return replace(
-        before,
-        requests=before.requests + load.successes + load.errors,
-        errors=before.errors + load.errors,
-        indicators=summed,
-    )

@@ -6,17 +6,17 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
-_ANSWERED = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
+_ANSWERED = ("hrsp_5xx", "hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_other")
 _UNANSWERED = ("econ", "eresp")
 _COLUMNS = ("pxname", "svname", "sid", "addr", "uweight", "status", "scur", *_ANSWERED, *_UNANSWERED)
 _SESSION = re.compile(r"^(0x[0-9a-f]+): .* be=(\S+) srv=(\S+) ", re.MULTILINE)
 _WORKER = re.compile(r"^(\d+)\s+worker\s", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(NamedTuple):
     """One server of a backend, from ``show stat``.
 
     Attributes:
@@ -63,29 +63,30 @@ def servers(answer: str) -> tuple[Server, ...]:
         raise ValueError(f"not a table of servers: {answer[:80]!r}")
     try:
         header, *rows = csv.reader(answer.removeprefix("# ").splitlines())
-        places = [header.index(column) for column in _COLUMNS if column in header]  # of ninety
-        names = [header[place] for place in places]
-        return tuple(_server(dict(zip(names, map(row.__getitem__, places), strict=True))) for row in rows if row)
+        places = {name: place for place, name in enumerate(header)}
+        told = itemgetter(*(places[column] for column in _COLUMNS))  # of ninety
+        return tuple([_server(told(row)) for row in rows if row])
+    except KeyError as error:
+        raise ValueError(f"a table of servers has no {error}; HAProxy 2.5 or newer is needed") from error
     except (csv.Error, IndexError) as error:
         raise ValueError(f"not a table of servers: {error}") from error
 
 
-def _server(row: dict[str, str]) -> Server:
-    try:
-        failed = sum(_count(row[column]) for column in _UNANSWERED)
-        return Server(
-            backend=row["pxname"],
-            name=row["svname"],
-            id=int(row["sid"]),
-            address=row["addr"],
-            weight=int(row["uweight"]),
-            state=_state(row["status"]),
-            in_flight=_count(row["scur"]),
-            requests=sum(_count(row[column]) for column in _ANSWERED) + failed,
-            errors=_count(row["hrsp_5xx"]) + failed,
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"a row of servers has no {error}; HAProxy 2.5 or newer is needed") from error
+def _server(told: tuple[str, ...]) -> Server:
+    backend, name, id_, address, weight, status, in_flight, errors_5xx, *others = told
+    failed = sum(map(_count, others[-len(_UNANSWERED) :]))
+    answered = _count(errors_5xx) + sum(map(_count, others[: -len(_UNANSWERED)]))
+    return Server(
+        backend=backend,
+        name=name,
+        id=int(id_),
+        address=address,
+        weight=int(weight),
+        state=_state(status),
+        in_flight=_count(in_flight),
+        requests=answered + failed,
+        errors=_count(errors_5xx) + failed,
+    )
 
 
 def _count(text: str) -> int:

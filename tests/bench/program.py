@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -48,11 +49,11 @@ class Program:
 
 
 @asynccontextmanager
-async def program(module: str, *arguments: object) -> AsyncIterator[Program]:
-    """Run ``python -m tests.bench.<module>`` while the context is open."""
+async def program(module: str, *arguments: object, env: Mapping[str, str] | None = None) -> AsyncIterator[Program]:
+    """Run ``python -m tests.bench.<module>`` while the context is open, with this much of the environment changed."""
     command = [sys.executable, "-m", f"tests.bench.{module}", *map(str, arguments)]
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env={**os.environ, **(env or {})}
     )
     running = Program(process)
     try:

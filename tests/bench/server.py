@@ -1,12 +1,14 @@
-"""A server to measure, in a process of its own: ``python -m tests.bench.server turnout|shared|bare HOSTS``.
+"""A server to measure, in a process of its own: ``python -m tests.bench.server turnout|shared|bare|plain HOSTS``.
 
-With ``shared``, all agents have one host. The floor gets the interpreter's settings of the real program, too.
+With ``shared``, all agents have one host. ``bare`` is the floor with the real program's settings of the interpreter,
+the event loop and gRPC; ``plain`` is the floor as anybody's server is, with none of them.
 
 Prints its port; then reads a command per line and answers each with one line of JSON.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import itertools
 import json
@@ -173,9 +175,10 @@ def resident_kb() -> int:
 
 async def main(kind: str, hosts: int) -> None:
     """Serve until standard input ends."""
-    server = Bare(hosts) if kind == "bare" else Turnout(hosts, shared=kind == "shared")
+    server = Bare(hosts) if kind in {"bare", "plain"} else Turnout(hosts, shared=kind == "shared")
     port = await server.start()
-    collect_seldom()
+    if kind != "plain":
+        collect_seldom()
     print(port, flush=True)
     reader = await commands()
     while line := (await reader.readline()).decode().strip():
@@ -184,4 +187,5 @@ async def main(kind: str, hosts: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1], int(sys.argv[2])))
+    run = asyncio.run if sys.argv[1] == "plain" else uvloop.run
+    run(main(sys.argv[1], int(sys.argv[2])))

@@ -39,7 +39,6 @@ def load_report(node_id: str, *, requests: int) -> bytes:
     report = wire.LoadStatsRequest()
     for track, version in (("stable", "1.0.0"), ("candidate", "1.1.0")):
         stats = report.cluster_stats.add(cluster_name=f"agent-0/{track}")
-        stats.load_report_interval.FromMilliseconds(1000)
         locality = stats.upstream_locality_stats.add(total_successful_requests=requests, total_requests_in_progress=3)
         locality.locality.sub_zone = version
     return introduction(node_id) + report.SerializeToString()

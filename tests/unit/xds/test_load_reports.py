@@ -1,6 +1,7 @@
 import pytest
 
 from xds import wire_pb2 as wire
+from xds.envelope import after_node
 from xds.errors import MalformedRequestError
 from xds.load_reports import INTERVAL_S_MIN, ClusterLoad, LoadReport, LoadReportStream, OutcomeSum, VersionLoad
 
@@ -30,13 +31,11 @@ def test_an_interval_of_nothing_is_not_asked_for():
 
 
 def test_a_report_says_all_that_decides_about_a_version():
-    stats = wire.ClusterStats(cluster_name="a/candidate", total_dropped_requests=4)
-    stats.load_report_interval.FromNanoseconds(1_500_000_000)
+    stats = wire.ClusterStats(cluster_name="a/candidate")
     stats.upstream_locality_stats.add(
         locality=wire.Locality(sub_zone="1.3.0"),
         total_successful_requests=10,
         total_error_requests=2,
-        total_issued_requests=11,
         total_requests_in_progress=3,
         load_metric_stats=[
             wire.EndpointLoadMetricStats(
@@ -47,8 +46,8 @@ def test_a_report_says_all_that_decides_about_a_version():
     stream = LoadReportStream()
     stream.receive(HELLO)
     report = stream.receive(wire.LoadStatsRequest(cluster_stats=[stats]).SerializeToString())
-    load = VersionLoad("1.3.0", 10, 2, 11, 3, {"named_metrics.task_failed": OutcomeSum(9, 2.0)})
-    assert report == LoadReport("one", "edge", (ClusterLoad("a/candidate", 1.5, 4, (load,)),))
+    load = VersionLoad("1.3.0", 10, 2, 3, {"named_metrics.task_failed": OutcomeSum(9, 2.0)})
+    assert report == LoadReport("one", "edge", (ClusterLoad("a/candidate", (load,)),))
 
 
 def test_the_node_is_read_once_per_stream():
@@ -63,3 +62,17 @@ def test_the_node_is_read_once_per_stream():
 def test_garbage_and_strangers_are_malformed(data):
     with pytest.raises(MalformedRequestError):
         LoadReportStream().receive(data)
+
+
+def test_a_node_of_any_length_is_passed_over_and_what_is_not_whole_is_malformed():
+    report = wire.LoadStatsRequest(cluster_stats=[wire.ClusterStats(cluster_name="a/stable")]).SerializeToString()
+    for length in (0, 100, 127, 128, 61_000, 3_000_000):
+        node = wire.LoadStatsRequestNode(node=wire.Node(id="n" * length)).SerializeToString()
+        assert after_node(node + report) == report
+    assert after_node(report) == report
+    for torn in (node[:1], node[:3], node[:-1], b"\x0a" + b"\xff" * 9):
+        assert after_node(torn) == torn, "the parser does not see that the bytes are torn"
+        stream = LoadReportStream()
+        stream.receive(HELLO)
+        with pytest.raises(MalformedRequestError):
+            stream.receive(torn)

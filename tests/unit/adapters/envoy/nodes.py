@@ -143,5 +143,5 @@ async def apply(gateway: EnvoyGateway, assignment: Assignment) -> Receipt:
 def report(
     node: str, version: str = "1.0", *, ok: int = 0, failed: int = 0, open_: int = 0, cluster: str = "bot/stable"
 ) -> LoadReport:
-    load = VersionLoad(version, ok, failed, ok + failed, open_)
-    return LoadReport(node, "edge", (ClusterLoad(cluster, 1.0, 0, (load,)),))
+    load = VersionLoad(version, ok, failed, open_)
+    return LoadReport(node, "edge", (ClusterLoad(cluster, (load,)),))

@@ -64,8 +64,8 @@ async def test_a_listener_changes_only_for_a_longer_limit(server, gateway):
 async def test_entries_are_counted_beside_load_reports(server, gateway, monkeypatch):
     await gateway.start([agent("a", 2.0), agent("b")])
     monkeypatch.setattr(server, "connected", lambda group: {"one": 0.0})
-    load = VersionLoad("1.2.3", successes=3, errors=1, issued=4, in_flight=0)
-    gateway.take_report(LoadReport("one", "edge", (ClusterLoad("a/stable", 1.0, 0, (load,)),)))
+    load = VersionLoad("1.2.3", successes=3, errors=1, in_flight=0)
+    gateway.take_report(LoadReport("one", "edge", (ClusterLoad("a/stable", (load,)),)))
     entries = [
         AccessLogEntry(f"{name}/stable", "1.2.3", (f"{name}{number}", 0, 0), True, 1, 9.0, 0.0, answered_s)
         for name in ("a", "b")

@@ -7,12 +7,12 @@ AGENTS = {name: wanted(agent=name, indicators=("task_failed", "cost")) for name 
 
 
 def report(node="one", *loads: VersionLoad, cluster: str = "bot/stable") -> LoadReport:
-    return LoadReport(node, "edge", (ClusterLoad(cluster, 1.0, 0, loads),))
+    return LoadReport(node, "edge", (ClusterLoad(cluster, loads),))
 
 
 def load(version="1.0", ok=0, failed=0, open_=0, **outcomes: tuple[int, float]) -> VersionLoad:
     told = {f"named_metrics.{name}": OutcomeSum(*pair) for name, pair in outcomes.items()}
-    return VersionLoad(version, ok, failed, ok + failed, open_, told)
+    return VersionLoad(version, ok, failed, open_, told)
 
 
 def test_reports_are_differences_and_add_up_over_nodes_and_tracks():

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 from adapters.haproxy.answers import Life, Server
 from adapters.haproxy.tallies import OWNERS_MAX, Sighting, Tallies
 from adapters.port import Tally
@@ -8,7 +6,7 @@ SERVER = Server("bot_stable", "slot1", 1, "127.0.0.1:3001", 1, "ready", 0, 0, 0)
 
 
 def sighting(requests=0, errors=0, in_flight=0, pid=1, address="127.0.0.1:3001", started_s=0):
-    server = replace(SERVER, requests=requests, errors=errors, in_flight=in_flight, address=address)
+    server = SERVER._replace(requests=requests, errors=errors, in_flight=in_flight, address=address)
     return Sighting("s", Life(pid, started_s), [server])
 
 
