@@ -5,10 +5,12 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-
-import grpc
+from typing import TYPE_CHECKING
 
 from controller.errors import InvalidError
+
+if TYPE_CHECKING:
+    import grpc
 
 
 class TlsError(InvalidError):
@@ -46,6 +48,8 @@ class TlsFiles:
 
     def credentials(self) -> grpc.ServerCredentials:
         """For the xDS server. Raises TlsError."""
+        import grpc  # noqa: PLC0415 - `xds` has to be imported before it
+
         self.context()  # gRPC would only fail at the first handshake, and silently
         try:
             pair = (self.key.read_bytes(), self.certificate.read_bytes())

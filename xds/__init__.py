@@ -7,12 +7,4 @@ which nodes have confirmed which generation. `load_reports` and `client_status` 
 Only `server` knows gRPC. Nothing in here knows an agent, a rollout or a gateway.
 """
 
-import os
-
-# gRPC's newer way to listen hands each message through three threads of its own; the one before lets the thread that
-# waits for messages read them too, which is a third of the CPU time less (docs/benchmarks.md). gRPC reads this once,
-# when it starts, so it stands before anything that imports gRPC. Whoever has set it knows better.
-os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
-
-# No process of ours forks and goes on without another program; gRPC would log at each start of one that it is in use.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+from xds import polling as polling  # before anything in here imports gRPC

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
@@ -12,10 +12,7 @@ from controller.cli.options import ADDRESS, STATE_DIR_DEFAULT, with_output
 from controller.errors import TurnoutError
 from controller.garbage import collect_seldom
 from controller.settings.problem import SettingsError
-
-if TYPE_CHECKING:
-    from controller.tls import TlsFiles
-
+from controller.tls import TlsFiles
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -105,8 +102,6 @@ def run(
 
 
 def _tls(door: str, certificate: Path | None, key: Path | None, client_ca: Path | None = None) -> TlsFiles | None:
-    from controller.tls import TlsFiles  # noqa: PLC0415 - `turnout run --help` needs no gRPC
-
     if certificate is None and key is None and client_ca is None:
         return None
     if certificate is None or key is None:
