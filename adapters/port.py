@@ -258,6 +258,9 @@ class Observation:
         tallies: per version *name*, cumulative counts. A version that is absent was not reported: that is not zero.
         in_flight: per version name, requests now open, streams included. Absent means that it cannot be seen.
         age_s: how long ago the oldest of these figures was read at the gateway, in seconds.
+        sessions: per version name, cumulative, sessions by where they came first of all under a confirmed split, which
+            makes all of them new; None where nobody counts them.
+        ring_points: onto how many points of a ring they are hashed: chance gives few of them another share than told.
     """
 
     gateway: str
@@ -266,6 +269,8 @@ class Observation:
     tallies: Mapping[str, Tally]
     in_flight: Mapping[str, int]
     age_s: float = 0.0
+    sessions: Mapping[str, int] | None = None
+    ring_points: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,6 @@ from adapters.port import (
     Observation,
     Proof,
     Receipt,
-    Tally,
     Verification,
     host_port,
 )
@@ -40,7 +39,7 @@ from .balancer import difference
 from .log_book import LogBook
 from .node import Life, Mode, Upstream, balancer, life_of, settings_differ, stored, weights_differ
 from .receiver import Receiver
-from .weights import SHARE_BP_MIN, NotPossibleError, Wanted, share_given, target_name, wanted_of
+from .weights import SHARE_BP_MIN, NotPossibleError, Wanted, ring_points, share_given, target_name, wanted_of
 from .writing import Writing
 
 log = logging.getLogger(__name__)
@@ -145,7 +144,7 @@ class KongGateway:
         self._turns = {admin.url: asyncio.Lock() for admin in self._nodes}
         self._receiver: Receiver | None = None
         if options.http_log is not None:
-            self._receiver = Receiver(*host_port(options.http_log), self._log_book.take)
+            self._receiver = Receiver(*host_port(options.http_log), self._take_entry)
 
     @property
     def log_port(self) -> int | None:
@@ -167,6 +166,7 @@ class KongGateway:
         """Write the weights, and wait until every node's balancer has them. See the port."""
         started_s, split = self._now_s(), assignment.split
         self._know(assignment)
+        self._log_book.count_sessions(self._upstream(assignment).name, None, started_s)
         waiting = self._silent(f"no answer within {timeout_s:g} s")
         try:
             wanted = wanted_of(assignment)
@@ -182,6 +182,7 @@ class KongGateway:
             log.warning("%s: %s was refused: %s", self.name, assignment.agent, detail)
         if outcome is Applied.CONFIRMED and assignment.stickiness and 0 < split.candidate_bp < WHOLE_BP:
             detail = HASHED
+            self._log_book.count_sessions(self._upstream(assignment).name, assignment.stickiness, self._now_s())
         return Receipt(self.name, outcome, split, detail, self._now_s() - started_s, code)
 
     async def _bring(self, assignment: Assignment, wanted: Wanted, waiting: dict[str, GatewayError]) -> None:
@@ -250,6 +251,10 @@ class KongGateway:
         name = self._upstream(assignment).name
         self._log_book.know(name, assignment.agent, versions, assignment.latency_limits_s)
 
+    def _take_entry(self, entry: object) -> None:
+        # The earliest that it may have ended: what began before a split is never taken for one that it has guided.
+        self._log_book.take(entry, self._now_s() - LOG_DELAY_S)
+
     def _upstream(self, assignment: Assignment) -> Upstream:
         name = self._options.upstream.replace("{agent}", assignment.agent)
         return Upstream(name, assignment.stickiness)
@@ -305,14 +310,21 @@ class KongGateway:
 
     async def observe(self, agent: str) -> Observation:
         """What the http-log plugin has posted. Without it, nothing is known, which is not zero."""
-        tallies: Mapping[str, Tally] = MappingProxyType({})
-        age_s = 0.0
         assignment = self._wanted.get(agent)
-        if self._receiver is not None and assignment is not None:
-            await self._listen()
-            known = [version.name for version in assignment.versions]
-            tallies, age_s = self._log_book.tallies(self._upstream(assignment).name, known), LOG_DELAY_S
-        return Observation(self.name, agent, self._epoch, tallies, MappingProxyType({}), age_s)
+        if self._receiver is None or assignment is None:
+            return Observation(self.name, agent, self._epoch, MappingProxyType({}), MappingProxyType({}))
+        await self._listen()
+        upstream, known = self._upstream(assignment).name, [version.name for version in assignment.versions]
+        return Observation(
+            self.name,
+            agent,
+            self._epoch,
+            self._log_book.tallies(upstream, known),
+            MappingProxyType({}),
+            LOG_DELAY_S,
+            self._log_book.sessions(upstream, known),
+            ring_points(assignment),
+        )
 
     async def status(self) -> GatewayStatus:
         """Which nodes answer, and what they are."""

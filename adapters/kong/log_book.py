@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from adapters.port import Tally, latency_over
+from adapters.port import Stickiness, Tally, latency_over
 
+from .sessions import Sessions
 from .weights import is_whole, target_at
 
 VERSIONS_MAX = 32
@@ -35,6 +36,8 @@ class _Agent:
     versions: Mapping[str, str] = field(default_factory=dict)
     limits_s: tuple[float, ...] = ()
     counts: dict[str, Tally] = field(default_factory=dict)
+    sessions: Sessions | None = None
+    sessions_before: Mapping[str, int] = field(default_factory=dict)
 
     def know(self, versions: Mapping[str, str]) -> None:
         """The newest addresses are kept, and those that are told again are new again."""
@@ -77,6 +80,13 @@ class LogBook:
             named = ((address, entry.versions.get(target)) for address, target in addresses.items())
             entry.know({address: version for address, version in named if version is not None})
 
+    def count_sessions(self, upstream: str, stickiness: Stickiness | None, since_s: float) -> None:
+        """Count the sessions of requests that begin from a moment on; every one is new then. None counts none."""
+        entry = self._agents[upstream]
+        if entry.sessions is not None:
+            entry.sessions_before = {name: entry.sessions.counts[name] for name in set(entry.versions.values())}
+        entry.sessions = Sessions(stickiness, since_s, entry.sessions_before) if stickiness else None
+
     def forget(self, upstream: str) -> None:
         """Count nothing of this upstream any more."""
         self._agents.pop(upstream, None)
@@ -88,8 +98,15 @@ class LogBook:
             return {}
         return {**dict.fromkeys(known, Tally()), **entry.counts}
 
-    def take(self, entry: object) -> None:
-        """Add one entry; whatever is no entry of ours is left out, and counted as a stranger."""
+    def sessions(self, upstream: str, known: Iterable[str]) -> dict[str, int] | None:
+        """Sessions per version, cumulative, each counted where it was first seen; None while none are counted."""
+        entry = self._agents.get(upstream)
+        if entry is None or entry.sessions is None:
+            return None
+        return {**dict.fromkeys(known, 0), **entry.sessions.counts}
+
+    def take(self, entry: object, at_s: float) -> None:
+        """Add one entry, which ended at this moment or later; whatever is none of ours is a stranger, and left out."""
         service = _mapping(entry, "service")
         host = service.get("host")
         agent = self._agents.get(host) if isinstance(host, str) else None
@@ -97,9 +114,15 @@ class LogBook:
         if agent is None or not isinstance(tries, list) or not tries:
             self.strangers += 1
             return
-        if self._is_repeated(_mapping(entry, "request").get("id")):
+        request = _mapping(entry, "request")
+        if self._is_repeated(request.get("id")):
             return
-        status, waited_s = _mapping(entry, "response").get("status"), _waited_s(_mapping(entry, "latencies"))
+        latencies = _mapping(entry, "latencies")
+        first, lasted_s = agent.versions.get(_address(tries[0])), _seconds(latencies.get("request"))
+        if agent.sessions is not None and first is not None and lasted_s is not None:
+            # Where a request was tried first is where the hash has guided it.
+            agent.sessions.take(_mapping(request, "headers"), at_s - lasted_s, first)
+        status, waited_s = _mapping(entry, "response").get("status"), _waited_s(latencies)
         failed = not is_whole(status) or status >= 500
         for index, attempt in enumerate(tries[:TRIES_MAX]):
             version = agent.versions.get(_address(attempt))
@@ -136,10 +159,13 @@ def _count(agent: _Agent, version: str, *, failed: bool, waited_s: float | None)
 
 def _waited_s(latencies: Mapping[object, object]) -> float | None:
     """From the request to the first byte of its answer; where none came (-1), until it was given up."""
-    for name in ("proxy", "request"):
-        value = latencies.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-            return value / 1000
+    found = (_seconds(latencies.get(name)) for name in ("proxy", "request"))
+    return next((value_s for value_s in found if value_s is not None), None)
+
+
+def _seconds(value_ms: object) -> float | None:
+    if isinstance(value_ms, int | float) and not isinstance(value_ms, bool) and value_ms >= 0:
+        return value_ms / 1000
     return None
 
 

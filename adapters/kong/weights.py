@@ -17,6 +17,9 @@ from adapters.port import WHOLE_BP, Assignment, Version, host_port
 SUM_MAX = 1_000
 SHARE_BP_MIN = WHOLE_BP // SUM_MAX
 
+RING_POINTS_EACH = 160
+"""What each target has of the ring that sessions are hashed onto, on average; more or fewer by its weight."""
+
 ALONE = 100
 """The weight of each target of a version that has all the traffic; Kong's own default."""
 
@@ -115,6 +118,14 @@ def share_given(candidate_bp: int, stable_targets: int, candidate_targets: int) 
     """What :func:`wanted_of` makes of a share, in basis points; 0 where it is refused. However many targets."""
     del stable_targets, candidate_targets
     return 0.0 if candidate_bp < SHARE_BP_MIN else float(_share(candidate_bp) * WHOLE_BP)
+
+
+def ring_points(assignment: Assignment) -> int:
+    """Onto how many points Kong hashes the sessions of an assignment, where both tracks have some of them."""
+    targets = {
+        target for version in (assignment.stable, assignment.candidate) if version for target in targets_of(version)
+    }
+    return RING_POINTS_EACH * len(targets)
 
 
 def changes(now: Weights, wanted: Wanted) -> list[tuple[str, int]]:

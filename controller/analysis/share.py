@@ -2,10 +2,14 @@
 
 Per report, k of n requests went to the candidate at a commanded share q: S_j = (q_j/q)^k ((1-q_j)/(1-q))^(n-k) for
 shares q_j on both sides of q. The command may change between reports. Requests of sticky sessions are not independent:
-count sessions there, or expect more alarms than alpha.
+there, sessions are counted, and `hashed_log_e` knows that a ring of few points gives another share than told.
+
+Source of the hashed test: the Beta-binomial as the predictive of a share that was itself drawn; a ratio of predictives
+is an e-process (Grünwald, de Heide, Koolen, arXiv 1906.07801).
 """
 
 import dataclasses
+import math
 from typing import Any
 
 from controller.analysis.indicators import Counts
@@ -77,3 +81,25 @@ class ShareEvidence:
     def from_record(cls, record: dict[str, Any]) -> "ShareEvidence":
         """The inverse of `to_record`, to the bit."""
         return cls(**(record | {"mixture": Mixture.from_record(record["mixture"])}))
+
+
+def hashed_log_e(candidate: int, sessions: int, commanded_share: float, points: int) -> float:
+    """Log of the e-value against "the gateway hashes as it was told", after `candidate` of `sessions` new ones.
+
+    A commanded share of `points` random points on a circle is a share that chance has drawn, from Beta(points x share,
+    points x (1 - share)); every session then has that share. The alternative is that it could be any.
+
+    Args:
+        candidate: sessions that went to the candidate.
+        sessions: all that were seen, each of them once.
+        commanded_share: in 0..1, exclusive.
+        points: of the ring, of both tracks together. Each track has one at least.
+    """
+    own = min(max(points * commanded_share, 1.0), points - 1.0)
+    rest = sessions - candidate
+    as_told = _log_beta(own + candidate, points - own + rest) - _log_beta(own, points - own)
+    return _log_beta(1.0 + candidate, 1.0 + rest) - as_told
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)

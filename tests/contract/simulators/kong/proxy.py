@@ -75,10 +75,10 @@ class Proxy:
                 continue
             finally:
                 if waited:
-                    self._log(service, tries, *waited[0], began)
+                    self._log(request, service, tries, *waited[0], began)
             return response
         status, words = (502, "An invalid response was received from the upstream server") if tries else (503, NO_PEER)
-        self._log(service, tries, status, -1, began)
+        self._log(request, service, tries, status, -1, began)
         return self._own(status, words)
 
     def _service(self, path):
@@ -100,11 +100,11 @@ class Proxy:
 
     # --- http-log -----------------------------------------------------------------------------------------------------
 
-    def _log(self, service, tries, status, waited_ms, began):
+    def _log(self, request, service, tries, status, waited_ms, began):
         if not self._endpoint():
             return
         entry = {
-            "request": {"id": uuid.uuid4().hex},
+            "request": {"id": uuid.uuid4().hex, "headers": {k.lower(): v for k, v in request.headers.items()}},
             "response": {"status": status},
             "service": {"id": service["id"], "name": service["name"], "host": service["host"]},
             "latencies": {"proxy": waited_ms, "request": (time.monotonic() - began) * 1000, "kong": 0},

@@ -1,8 +1,10 @@
 """One node's balancers: what its workers do now, which is not always what the configuration says."""
 
+import bisect
 import hashlib
 import math
 
+POINTS_EACH = 160
 SETTLES_AFTER_S = 5.0
 """A new upstream has no balancer for so long (measured)."""
 
@@ -17,6 +19,7 @@ class Balancer:
 
     def __init__(self, upstream, targets):
         self.down = set()
+        self._able, self._drawn = {}, []
         self.follow(upstream, targets)
 
     def follow(self, upstream, targets):
@@ -43,8 +46,19 @@ class Balancer:
         if not able:
             return None
         if session is not None:
-            return max(able, key=lambda target: _straw(session, target, able[target]))
+            points = self._points(able)
+            place = bisect.bisect(points, (_hashed(session), "")) % len(points)
+            return points[place][1]
         return self._turn(able)
+
+    def _points(self, able):
+        """Of each target by its weight, 160 on average and one at least: so few that chance decides on their share."""
+        if self._able != able:
+            each = POINTS_EACH * len(able) / sum(able.values())
+            many = {target: max(1, int(each * weight)) for target, weight in able.items()}
+            self._drawn = sorted((_hashed(f"{target}:{n}"), target) for target in able for n in range(many[target]))
+            self._able = able
+        return self._drawn
 
     def _turn(self, able):
         """Smooth weighted round robin: exact over one turn of the wheel, whatever the worker began with."""
@@ -87,10 +101,8 @@ class Balancer:
         return {"id": self.upstream["id"], "health": health, "balancer_health": health, "details": details}
 
 
-def _straw(session, target, weight):
-    """Weighted rendezvous: each session stays, and few move when weights change."""
-    drawn = int.from_bytes(hashlib.sha256(f"{session}\0{target}".encode()).digest()[:8]) / 2**64
-    return weight / -math.log(drawn or 0.5)
+def _hashed(text):
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 
 
 class Ring:

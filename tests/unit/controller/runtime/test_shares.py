@@ -134,6 +134,27 @@ def test_one_session_may_make_most_of_the_requests():
     assert not shares.take(seen(5_000, 105_000), 5.0), "an honest gateway is accused of what one session does"
 
 
+def by_session(old, new, old_sessions, new_sessions):
+    sessions = {OLD.name: old_sessions, NEW.name: new_sessions}
+    return replace(seen(old, new, {}), sessions=sessions, ring_points=320)
+
+
+def test_sessions_are_judged_where_they_are_counted():
+    shares = told(1000, sticky=True, late_s=300.0)
+    shares.take(by_session(0, 0, 0, 0), SETTLE_S)
+    assert not shares.take(by_session(5_000, 105_000, 880, 120), 5.0), "one heavy session accuses an honest gateway"
+    words = shares.take(by_session(5_000, 205_000, 700, 300), 6.0)
+    assert words == "edge was told 10 %, and sends the candidate 30 % of 1000 sessions", "nobody is told"
+    assert shares.off == {"edge"}
+
+
+def test_sessions_from_before_it_had_settled_are_not_held_against_it():
+    shares = told(1000, sticky=True)
+    shares.take(by_session(0, 0, 0, 0), SETTLE_S - 0.1)
+    shares.take(by_session(500, 500, 500, 500), SETTLE_S)
+    assert not shares.take(by_session(1_000, 550, 1_000, 550), 5.0)
+
+
 def test_one_that_confirms_no_more_is_not_judged():
     shares = told(1000)
     shares.take(seen(0, 0), SETTLE_S)
