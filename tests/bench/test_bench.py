@@ -111,13 +111,10 @@ def test_reports_are_as_long_as_an_envoys():
 
 
 async def test_commands_to_effect():
-    lines = await effect.effect_lines(dict.fromkeys(effect.PROGRAMS, 1))
+    lines, ways = await effect.effect_lines(dict.fromkeys(effect.PROGRAMS, 1)), ("a step", "the way back")
     assert measured(lines) == [
-        "command to effect: envoy",
-        "command to effect: haproxy",
-        "command to effect: openresty",
-        "command to effect: traefik",
-        "command to effect: traefik, in all",
+        *(f"command to effect: {kind}, {way}" for kind in ("envoy", "haproxy", "openresty") for way in ways),
+        *(f"command to effect: traefik, {way}{what}" for way in ways for what in ("", ", in all")),
     ]
 
 
