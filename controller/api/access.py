@@ -62,9 +62,17 @@ NEEDS: Mapping[Right, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, as the journal will say."""
+    """Who asks.
+
+    Attributes:
+        name: as the journal will say.
+        role: of the token; None where no token is asked for.
+        may: what this request's credentials are good for. A token in a browser's login dialog is good for less.
+    """
 
     name: str
+    role: str | None = None
+    may: frozenset[Right] = frozenset(Right)
 
 
 def is_loopback(host: str) -> bool:
@@ -104,7 +112,8 @@ def admit(request: web.Request, right: Right, access: AccessSettings | None) -> 
     if access is None:
         _check_host(request)
         return Caller(_stated_actor(request))
-    bearer = access.bearer(_token(request))
+    token, by_itself = _token(request)
+    bearer = access.bearer(token)
     if bearer is None:
         raise UnauthenticatedError("A token is needed.", remedy="Send it as Authorization: Bearer <token>.")
     if right not in RIGHTS[bearer.role]:
@@ -112,24 +121,25 @@ def admit(request: web.Request, right: Right, access: AccessSettings | None) -> 
             f"{bearer.name} is {bearer.role}, and this takes the role {NEEDS[right]}.",
             remedy="Ask somebody who has that role.",
         )
-    return Caller(bearer.name)
+    may = RIGHTS[bearer.role] & {Right.READ} if by_itself else RIGHTS[bearer.role]
+    return Caller(bearer.name, bearer.role, may)
 
 
-def _token(request: web.Request) -> str:
+def _token(request: web.Request) -> tuple[str, bool]:
     """The token of a bearer; or the password of a browser's login dialog, which only reads.
 
     A browser sends a password by itself, also where another site makes it ask, so it must not steer. Empty when there
-    is none: no token hashes to that.
+    is none: no token hashes to that. With it: whether a browser has sent it by itself.
     """
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return given.strip()
+        return given.strip(), False
     if scheme.lower() == "basic" and request.method in SAFE_METHODS:
         try:
-            return base64.b64decode(given.strip(), validate=True).decode().partition(":")[2]
+            return base64.b64decode(given.strip(), validate=True).decode().partition(":")[2], True
         except (binascii.Error, ValueError):
-            return ""
-    return ""
+            return "", True
+    return "", False
 
 
 def _check_origin(request: web.Request) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from controller.runtime.driver import Driver
 from controller.settings.problem import RefusedError, field_name
 
-from .access import LOCAL, Right, admit
+from .access import LOCAL, Caller, Right, admit
 from .context import DESK, ENDLESS, Context, Desk, Pool
 from .errors import BadRequestError, Fault, InputError, LateError, MediaTypeError, TooLargeError
 
@@ -35,12 +35,17 @@ class Call:
     Attributes:
         desk: what the API keeps.
         request: as it came.
-        actor: who asks.
+        caller: who asks, and what they may.
     """
 
     desk: Desk
     request: web.Request
-    actor: str
+    caller: Caller
+
+    @property
+    def actor(self) -> str:
+        """Who asks, as the journal will say."""
+        return self.caller.name
 
     @property
     def context(self) -> Context:
@@ -121,8 +126,8 @@ class Operation(Generic[A]):
         """Answer a request. Raises TurnoutError."""
         desk = request.app[DESK]
         with desk.pools.enter(self.pool):
-            actor = LOCAL if self.right is None else admit(request, self.right, desk.context.access()).name
-            call = Call(desk, request, actor)
+            caller = Caller(LOCAL) if self.right is None else admit(request, self.right, desk.context.access())
+            call = Call(desk, request, caller)
             limit_s = None if self.pool in ENDLESS else ANSWER_TIMEOUT_S
             try:
                 async with asyncio.timeout(limit_s):

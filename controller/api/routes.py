@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from . import agents, configuration, drains, gateways, news, outcomes, page, probes, proposals, steering, trail
+from . import agents, caller, configuration, drains, gateways, news, outcomes, page, probes, proposals, steering, trail
 from .context import DESK, Context, Desk
 from .openapi import describe
 from .operation import BODY_BYTES_MAX, JSON, Call, Operation
@@ -41,6 +41,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *outcomes.OPERATIONS,
     *gateways.OPERATIONS,
     *configuration.OPERATIONS,
+    *caller.OPERATIONS,
     *trail.OPERATIONS,
     *news.OPERATIONS,
     *probes.OPERATIONS,
