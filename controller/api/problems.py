@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from controller.errors import NotFoundError, TurnoutError
 
@@ -139,16 +140,18 @@ def problem(error: TurnoutError, instance: str) -> Problem:
     )
 
 
-def _headers(error: TurnoutError) -> dict[str, str]:
+def _headers(error: TurnoutError) -> CIMultiDict[str]:
     match error:
         case MethodError():
-            return {"Allow": ", ".join(error.allowed)}
+            return CIMultiDict({"Allow": ", ".join(error.allowed)})
         case _ if error.http_status == HTTPStatus.UNAUTHORIZED:
-            return {"WWW-Authenticate": 'Bearer realm="turnout", Basic realm="turnout", charset="UTF-8"'}
+            # One line each: of several in one line Chromium reads the first alone, and would show no login dialog.
+            challenges = ('Bearer realm="turnout"', 'Basic realm="turnout", charset="UTF-8"')
+            return CIMultiDict(("WWW-Authenticate", challenge) for challenge in challenges)
         case _ if error.http_status == HTTPStatus.SERVICE_UNAVAILABLE:
-            return {"Retry-After": str(RETRY_AFTER_S)}
+            return CIMultiDict({"Retry-After": str(RETRY_AFTER_S)})
         case _:
-            return {}
+            return CIMultiDict()
 
 
 def _shown(path: str) -> str:

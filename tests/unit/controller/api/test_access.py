@@ -126,3 +126,12 @@ def test_without_tokens_only_this_machine_is_served():
     for host in ("0.0.0.0", "", "::", "10.0.0.1", "turnout.example.com"):
         with pytest.raises(ExposedError, match="ask nobody for a token"):
             check_listen(host, None)
+
+
+async def test_each_challenge_stands_in_a_line_of_its_own(tmp_path):
+    async with world(tmp_path, tokens=access()) as at:
+        response = await at.client.get("/")
+        challenges = response.headers.getall("WWW-Authenticate")
+        assert [challenge.split()[0] for challenge in challenges] == ["Bearer", "Basic"], (
+            "Chromium reads the first of a line alone, and shows no login dialog"
+        )
