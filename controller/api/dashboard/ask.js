@@ -61,8 +61,18 @@ async function problemOf(response) {
   }
 }
 
-async function read(path) {
-  return (await ask("GET", path)).json();
+/* The same, for an answer that must come whole. */
+async function answerTo(method, path, asked) {
+  const response = await ask(method, path, asked);
+  try {
+    return await response.json();
+  } catch (error) {
+    throw new Problem({ ...UNREACHED, cause: String(error) });
+  }
+}
+
+function read(path) {
+  return answerTo("GET", path);
 }
 
 /* Whether this page may do something. While that is not known nothing is held back: the controller decides. */

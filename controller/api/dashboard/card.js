@@ -10,6 +10,7 @@ class Card {
     this.outcomes = {};
     this.taken = null;
     this.proposal = null;
+    this.reading = false;
     this.parts = {};
     this.buttons = {};
     this.node = this.build();
@@ -112,8 +113,9 @@ class Card {
       /* The way back is never locked by what this page believes: only quieter while there seems to be nothing. */
       button.disabled = this.pending.has(verb) || !may(command.right) || !(fits || verb === "rollback");
       if (verb === "approve" && agent.phase === "awaiting-consent" && !this.isShown(agent)) button.disabled = true;
-      if (verb === "rollback") button.classList.toggle("quiet", !fits);
     }
+    fill(this.buttons.rollback, rollbackText(agent), text => text);
+    this.buttons.rollback.classList.toggle("quiet", !(takesBack(agent) || agent.phase === "promoted"));
     const sets = !this.buttons.split.disabled || this.pending.has("split");
     this.share.disabled = this.slider.disabled = !sets;
     this.reason.disabled = !(may("steer") || may("consent"));
@@ -130,12 +132,15 @@ class Card {
 
   async readProposal() {
     const rollout = this.seen.newest.rollout;
-    if (!rollout || !rollout.active || (this.proposal && this.proposal.id === rollout.id)) return;
+    if (this.parts.consent.hidden || this.reading || (this.proposal && this.proposal.id === rollout.id)) return;
+    this.reading = true;
     try {
       this.proposal = await read("/v1/proposals/" + encodeURIComponent(rollout.id));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       this.proposal = { id: "", trouble: error.message };
+    } finally {
+      this.reading = false;
     }
     this.drawConsent(this.seen.newest);
     this.drawControls(this.seen.newest);
@@ -197,38 +202,46 @@ class Card {
     this.pending.add(verb);
     this.drawControls(this.seen.newest);
     this.tell(verb, "asking", ["Asking…"]);
+    /* Whoever hits it again and again in a hurry wants it once; and a controller that does not answer is asked again. */
+    if (verb === "rollback") setTimeout(() => this.settled(verb), ROLLBACK_REST_MS);
     try {
-      const told = await (await ask(request.method, request.path, request)).json();
+      const told = await answerTo(request.method, request.path, request);
       this.reason.value = "";
-      this.seen.end();
-      const agent = told.wanted ? told : await read("/v1/agents/" + encodeURIComponent(this.name));
-      this.answeredMs = performance.now();
-      this.seen.know(agent);
-      this.tell(verb, "taken", [takenText(agent)]);
-      this.taken = { place: placeOf(verb), change: agent.change };
+      this.seen.know(told.wanted ? told : await this.readAgain());
+      this.tell(verb, "taken", [takenText(this.seen.newest)]);
+      this.taken = { place: placeOf(verb), change: this.seen.newest.change };
     } catch (error) {
+      if (!(error instanceof Problem)) throw error;
       await this.refused(verb, error);
+    } finally {
+      if (verb !== "rollback") this.settled(verb);
+      this.answeredMs = performance.now();
+      this.onTold();
     }
-    /* Whoever hits it again and again in a hurry wants it once. */
-    if (verb === "rollback") await new Promise(done => setTimeout(done, ROLLBACK_REST_MS));
+  }
+
+  settled(verb) {
     this.pending.delete(verb);
     this.draw(performance.now());
-    this.onTold();
+  }
+
+  /* The agent as it is now; as it was last seen, if that cannot be read. */
+  async readAgain() {
+    try {
+      return await read("/v1/agents/" + encodeURIComponent(this.name));
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      return this.seen.newest;
+    }
   }
 
   async refused(verb, error) {
-    if (!(error instanceof Problem)) throw error;
     this.tell(verb, "problem", problemText(error.told));
     if (error.told.status === 401) askForToken();
     if (error.told.code !== "outdated") return;
     /* Told what came in between, they know it: the same click again is meant. What they wrote stays. */
     const written = this.share.value;
-    try {
-      this.seen.know(await read("/v1/agents/" + encodeURIComponent(this.name)));
-      this.answeredMs = performance.now();
-    } catch (trouble) {
-      if (!(trouble instanceof Problem)) throw trouble;
-    }
+    this.seen.know(await this.readAgain());
     this.share.value = written;
     this.wrote();
   }

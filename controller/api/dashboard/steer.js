@@ -11,6 +11,15 @@ const asksStep = agent => {
   return asked && ["health-check", "promoting"].includes(agent.phase) && !agent.rollout.approved;
 };
 
+/* Whether a rollback takes traffic from a candidate; otherwise it returns to the version before, while that is kept. */
+function takesBack(agent) {
+  return serves(agent) || SERVING.has(agent.phase);
+}
+
+function rollbackText(agent) {
+  return agent.previous && !takesBack(agent) ? "Roll back to " + agent.previous.version : "Roll back";
+}
+
 /* Each command: whom it takes, when it fits, what a click means. `twice`: skips evidence, so it is asked back. */
 const COMMANDS = {
   split: { right: "steer", fits: agent => RESTING.has(agent.phase) && agent.candidate !== null },
@@ -33,7 +42,7 @@ const COMMANDS = {
   reject: { right: "consent", text: "Reject", fits: agent => Boolean(agent.rollout && agent.rollout.active && agent.phase !== "rolling-back") },
   rollback: {
     right: "steer", text: "Roll back", title: "Everything back to stable, now",
-    fits: agent => serves(agent) || SERVING.has(agent.phase) || agent.previous !== null,
+    fits: agent => takesBack(agent) || agent.previous !== null,
   },
 };
 
