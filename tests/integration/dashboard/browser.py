@@ -95,6 +95,13 @@ class Browser:
         assert await self.is_enabled(selector), f"{selector} cannot be clicked: the page has disabled it"
         await self._ask("POST", f"/element/{await self.find(selector)}/click")
 
+    async def click_twice(self, selector: str) -> None:
+        """Click again before anything could have come of the first click."""
+        where = {ELEMENT: await self.find(selector)}
+        clicks = [{"type": kind, "button": 0} for kind in ("pointerDown", "pointerUp") * 2]
+        moves = [{"type": "pointerMove", "origin": where, "x": 0, "y": 0}, *clicks]
+        await self._ask("POST", "/actions", actions=[{"type": "pointer", "id": "mouse", "actions": moves}])
+
     async def write(self, selector: str, text: str) -> None:
         """Put text in the place of what stands in a field, with the keyboard; `\\ue007` is Enter."""
         element = await self.find(selector)

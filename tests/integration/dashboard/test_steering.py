@@ -105,3 +105,22 @@ async def test_a_controller_that_is_gone_is_told_and_the_way_back_stays_open(pag
     await page.says("#link", "Cannot read")
     await page.click(ROLLBACK)
     await page.says(BACK_TOLD, "did not answer")
+
+
+async def test_a_double_click_goes_back_once_and_no_version_further(page, program):
+    await program.ask("PUT", "/v1/agents/bot/split", {"candidate_percent": 100})
+    await program.until(
+        "bot", lambda bot: all(gateway["up_to_date"] for gateway in bot["gateways"]), "100 % is confirmed"
+    )
+    await program.ask("POST", "/v1/agents/bot/promote")
+    await program.ask("PUT", "/v1/agents/bot/candidate", {"version": "1.2", "endpoints": [program.endpoint]})
+    await program.ask("PUT", "/v1/agents/bot/split", {"candidate_percent": 10})
+    await page.says(f"{CARD} .versions", "1.2")
+    await page.says(f"{CARD} .wanted", "10 %")
+    await page.click_twice(ROLLBACK)
+    await page.says(BACK_TOLD, "Decided")
+    await page.says(ROLLBACK, "Roll back to 1.0")
+    await page.until(f"!document.querySelector({ROLLBACK!r}).disabled", "it can be clicked again")
+    told = await program.agent("bot")
+    assert told["wanted"]["candidate_percent"] == 0
+    assert told["stable"]["version"] == "1.1", "the second of two clicks took back a version that nobody meant"
