@@ -23,12 +23,12 @@ async def test_a_rollout_is_consented_to_held_and_promoted(page, program):
     await program.until("mail", lambda mail: mail["rollout"]["step"] == 2, "the approval leaves the step")
 
     await page.says(f"{CARD} .waits", "held for another")
-    await page.says(f"{CARD} .waits", "Step 2 of 2")
+    await page.shows("mail", f"{CARD} .waits", "Step 2 of 2")
     assert not await page.is_enabled("#share-mail"), "a step's limit looks as if it could be overstepped by hand"
     await page.click(f"{MAIL} .do-pause")
-    await page.says(f"{CARD} .card-name", "paused")
+    await page.shows("mail", f"{CARD} .card-name", "paused")
     await page.click(f"{MAIL} .do-resume")
-    await page.says(f"{CARD} .card-name", "health-check")
+    await page.shows("mail", f"{CARD} .card-name", "health-check")
     await page.until(f'!document.querySelector("{MAIL} .do-promote").disabled', "it can be promoted")
     await page.click(f"{MAIL} .do-promote")
     assert (await program.agent("mail"))["phase"] == "health-check", "one slip gives the candidate everything"
