@@ -186,7 +186,7 @@ class Receipt:
         gateway: who answered.
         outcome: see :class:`Applied`.
         split: the split that was asked for.
-        detail: the gateway's own words, for people; empty when all is well.
+        detail: the gateway's own words, for people; empty when all is well. One that is confirmed may have some too.
         took_s: from the call to the answer, in seconds.
         code: why it is not confirmed, in a word that programs can match on: a code of :class:`GatewayError`, or
             ``refused`` where the gateway gives no reason of that kind. The outcome where nothing better is known.
@@ -224,7 +224,11 @@ class Proof(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What stands at the gateway now, compared with what was last applied."""
+    """What stands at the gateway now, compared with what was last applied.
+
+    Attributes:
+        detail: for people. With APPLIED it is what is amiss all the same, e.g. a full disk, for as long as it is so.
+    """
 
     gateway: str
     proof: Proof

@@ -76,11 +76,14 @@ class EnvoyOptions:
 
 
 class _Applied(NamedTuple):
-    """What was published last of an agent, the generation that holds it, and what its endpoints resolved to then."""
+    """What was published last of an agent, the generation that holds it, what its endpoints resolved to then, and what
+    was amiss when it was confirmed.
+    """
 
     offer: Offer
     generation: int
     resolved: Mapping[str, Pairs]
+    remark: str = ""
 
 
 class _Refused(NamedTuple):
@@ -167,6 +170,8 @@ class EnvoyGateway:
             answer = await self._without_log(assignment, problems, started_s + timeout_s, words)
         if answer.outcome is Applied.REFUSED:
             log.warning("%s: %s was refused: %s", self.name, assignment.agent, answer.detail)
+        if answer.outcome is Applied.CONFIRMED and (applied := self._applied.get(assignment.agent)):
+            self._applied[assignment.agent] = applied._replace(remark=answer.detail)
         took_s = self._now_s() - started_s
         return Receipt(self.name, answer.outcome, assignment.split, answer.detail, took_s, answer.code)
 
@@ -328,7 +333,7 @@ class EnvoyGateway:
             return Verification(self.name, Proof.UNREACHABLE, "no Envoy is connected")
         if behind := not_acked(self._server.behind(self.name, applied.generation)):
             return Verification(self.name, Proof.PENDING, behind)
-        return Verification(self.name, Proof.APPLIED)
+        return Verification(self.name, Proof.APPLIED, applied.remark)
 
     def take_report(self, report: LoadReport) -> None:
         """Add a load report of one of this gateway's nodes."""

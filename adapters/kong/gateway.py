@@ -164,9 +164,9 @@ class KongGateway:
 
     async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:
         """Write the weights, and wait until every node's balancer has them. See the port."""
-        started_s, split = self._now_s(), assignment.split
+        started_s, split, upstream = self._now_s(), assignment.split, self._upstream(assignment).name
         self._know(assignment)
-        self._log_book.count_sessions(self._upstream(assignment).name, None, started_s)
+        self._log_book.count_sessions(upstream, None, started_s)
         waiting = self._silent(f"no answer within {timeout_s:g} s")
         try:
             wanted = wanted_of(assignment)
@@ -180,9 +180,9 @@ class KongGateway:
         detail = words_of(self.name, waiting.values())
         if outcome is Applied.REFUSED:
             log.warning("%s: %s was refused: %s", self.name, assignment.agent, detail)
-        if outcome is Applied.CONFIRMED and assignment.stickiness and 0 < split.candidate_bp < WHOLE_BP:
-            detail = HASHED
-            self._log_book.count_sessions(self._upstream(assignment).name, assignment.stickiness, self._now_s())
+        if outcome is Applied.CONFIRMED:
+            detail = _remark(assignment)
+            self._log_book.count_sessions(upstream, assignment.stickiness, self._now_s())
         return Receipt(self.name, outcome, split, detail, self._now_s() - started_s, code)
 
     async def _bring(self, assignment: Assignment, wanted: Wanted, waiting: dict[str, GatewayError]) -> None:
@@ -272,7 +272,8 @@ class KongGateway:
         except NotPossibleError as error:
             return Verification(self.name, Proof.REFUSED, str(error))
         looks = (self._compare(admin, agent, upstream, wanted) for admin in self._nodes)
-        return proof_of(self.name, await asyncio.gather(*looks))
+        found = proof_of(self.name, await asyncio.gather(*looks))
+        return replace(found, detail=_remark(assignment)) if found.proof is Proof.APPLIED else found
 
     async def _compare(self, admin: Admin, agent: str, upstream: Upstream, wanted: Wanted) -> Verification:
         try:
@@ -392,3 +393,9 @@ class KongGateway:
         except OSError as error:
             words = f"nobody can post the log to {self._options.http_log}: {error}"
             raise GatewayError(self.name, "unreachable", words, retryable=True) from error
+
+
+def _remark(assignment: Assignment) -> str:
+    """What is amiss where all is confirmed."""
+    is_hashed = assignment.stickiness and 0 < assignment.split.candidate_bp < WHOLE_BP
+    return HASHED if is_hashed else ""

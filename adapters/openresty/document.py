@@ -129,6 +129,11 @@ def set_by(answer: Mapping[str, Any]) -> str:
     return str(record.get("by") or "") if isinstance(record, Mapping) else ""
 
 
+def unsaved_in(answer: Mapping[str, Any]) -> str:
+    """Why a restart of nginx would not bring back what stands, in a sentence; empty where it would."""
+    return f"not saved for a restart of nginx: {answer['unsaved']}" if answer.get("unsaved") else ""
+
+
 def tallies_in(answer: Mapping[str, Any]) -> tuple[dict[str, Tally], dict[str, int]]:
     """Cumulative counts, and requests in flight, per version. Raises ValueError where the answer makes no sense."""
     tallies: dict[str, Tally] = {}

@@ -41,6 +41,7 @@ from .document import (
     set_by,
     takes_from,
     tallies_in,
+    unsaved_in,
 )
 
 log = logging.getLogger(__name__)
@@ -160,9 +161,7 @@ class OpenRestyGateway:
         self._applied[agent] = wanted
         answer = await self._set(agent, wanted)
         found = difference(answer, wanted)
-        if answer.get("unsaved"):
-            problem = f"not saved for a restart of nginx: {answer['unsaved']}"
-        return (Applied.UNCONFIRMED, found) if found else (Applied.CONFIRMED, problem)
+        return (Applied.UNCONFIRMED, found) if found else (Applied.CONFIRMED, unsaved_in(answer) or problem)
 
     async def _set(self, agent: str, body: Document | None = None, *, candidate_bp: int | None = None) -> Answer:
         """Compare and set, the whole document or the share alone; what stands then. Raises GatewayError."""
@@ -269,7 +268,8 @@ class OpenRestyGateway:
             return Verification(self.name, Proof.PENDING, "nothing has been applied for it yet")
         try:
             addresses = await self._learn(wanted, again=True)
-            if document(served(wanted, addresses)[0], addresses) != applied:
+            possible, problem = served(wanted, addresses)
+            if document(possible, addresses) != applied:
                 return Verification(self.name, Proof.RESET, "a host name has other addresses now")
             answer = await self._read(agent)
         except DocumentError as error:
@@ -279,7 +279,7 @@ class OpenRestyGateway:
             return Verification(self.name, proof, str(error))
         found, by = difference(answer, applied), set_by(answer)
         if not found:
-            return Verification(self.name, Proof.APPLIED)
+            return Verification(self.name, Proof.APPLIED, unsaved_in(answer) or problem)
         # A restart, a dead-man switch, a request of ours that came late: what stands is ours, or nothing does.
         return Verification(self.name, Proof.RESET if by in {"", self._by} else Proof.DRIFTED, found)
 

@@ -103,6 +103,8 @@ class GatewaySplitTold(Told):
     """Whether it has confirmed all that is wanted now, versions and endpoints included."""
     drift: str
     """What somebody has changed there by hand, while that is left so; empty otherwise."""
+    remark: str
+    """What is amiss there although it has confirmed, e.g. what a reload would not keep; empty otherwise."""
     receipt: ReceiptTold | None
     observed: ObservedTold
     in_flight: dict[str, int]
@@ -289,6 +291,7 @@ def _gateway(driver: Driver, name: str) -> GatewaySplitTold:
         confirmed=SplitTold.of(link.confirmed) if link and link.confirmed else None,
         up_to_date=name in state.confirmed,
         drift=link.drift if link else "",
+        remark=link.remark if link else "",
         receipt=ReceiptTold.of(link.receipt) if link and link.receipt else None,
         observed=_observed(driver, name),
         in_flight=dict(newest.in_flight) if newest else {},

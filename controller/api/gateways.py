@@ -27,6 +27,8 @@ class GatewayAgentTold(Told):
     """Whether it has confirmed all that is wanted now."""
     drift: str
     """What somebody has changed there by hand, while that is left so; empty otherwise."""
+    remark: str
+    """What is amiss there although it has confirmed, e.g. what a reload would not keep; empty otherwise."""
     receipt: ReceiptTold | None
 
 
@@ -114,6 +116,7 @@ def _told(fleet: Fleet, name: str, status: GatewayStatus) -> GatewayTold:
                 confirmed=SplitTold.of(link.confirmed) if link and link.confirmed else None,
                 up_to_date=up_to_date,
                 drift=link.drift if link else "",
+                remark=link.remark if link else "",
                 receipt=ReceiptTold.of(link.receipt) if link and link.receipt else None,
             )
             for agent, (link, up_to_date) in links.items()

@@ -92,7 +92,9 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One agent at one gateway. ``confirmed`` is the last split that it confirmed; None if none."""
+    """One agent at one gateway. ``confirmed`` is the last split that it confirmed; None if none. ``remark`` is what is
+    amiss there although it has confirmed.
+    """
 
     gateway: str
     confirmed: Share | None
@@ -100,6 +102,7 @@ class Link:
     receipt: Receipt | None
     observed: Observed | None
     in_flight: Mapping[str, int | None]
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,7 @@ class Held:
     confirmed: Share | None
     up_to_date: bool
     receipt: Receipt | None
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

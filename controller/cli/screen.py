@@ -65,14 +65,15 @@ def _gateway_table(gateways: Iterable[Gateway]) -> RenderableType:
     shown = table("gateway", "type", "reachable", "agent", "confirmed", "up to date", "detail")
     for gateway in gateways:
         reachable = styled("yes", "green") if gateway.reachable else styled("no", "bold red")
-        detail = "; ".join(part for part in (gateway.detail, ", ".join(gateway.nodes), gateway.last_error) if part)
+        words = (gateway.detail, ", ".join(gateway.nodes), gateway.last_error)
         head = [styled(gateway.name, "bold"), styled(gateway.kind), reachable]
         rows = [
-            [styled(held.agent), styled(held.confirmed or "nothing yet"), styled("yes" if held.up_to_date else "no")]
+            (held.agent, held.confirmed or "nothing yet", "yes" if held.up_to_date else "no", held.remark)
             for held in gateway.agents
-        ] or [[Text(""), Text(""), Text("")]]
-        for index, row in enumerate(rows):
-            shown.add_row(*(head if not index else [Text("")] * 3), *row, styled(detail if not index else ""))
+        ] or [("", "", "", "")]
+        for index, (*row, remark) in enumerate(rows):
+            detail = "; ".join(filter(None, (*(words if not index else ()), remark)))
+            shown.add_row(*(head if not index else [Text("")] * 3), *map(styled, (*row, detail)))
     return shown if shown.row_count else styled("No gateways.")
 
 
@@ -168,9 +169,15 @@ def _links(agent: Agent) -> RenderableType:
             styled(link.confirmed or "nothing yet"),
             styled("yes", "green") if link.up_to_date else styled("no", "bold yellow"),
             styled(_observed(link)),
-            styled(f"{link.receipt.outcome}: {link.receipt.detail}" if link.receipt and link.receipt.detail else ""),
+            styled(link.remark or _error(link)),
         )
     return shown
+
+
+def _error(link: Link) -> str:
+    """What a gateway said instead of confirming."""
+    receipt = link.receipt
+    return f"{receipt.outcome}: {receipt.detail}" if receipt and receipt.detail and not link.up_to_date else ""
 
 
 def _observed(link: Link) -> str:

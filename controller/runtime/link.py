@@ -61,6 +61,7 @@ class Link:
         receipt: what came of the last attempt.
         confirmed: the split that the gateway follows, as far as is known.
         drift: what somebody has changed there by hand, while that is left so; empty otherwise.
+        remark: what is amiss there although it has confirmed, as it last said; empty otherwise.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Link:
         self.receipt: Receipt | None = None
         self.confirmed: Split | None = None
         self.drift = ""
+        self.remark = ""
 
     def want(self, assignment: Assignment, revision: int) -> None:
         """Make this the newest that is wanted. Interrupts an older attempt; never blocks."""
@@ -116,6 +118,7 @@ class Link:
             if receipt is None:
                 continue
             self.receipt = receipt
+            self.remark = receipt.detail[:DETAIL_CHARS_MAX] if receipt.outcome is Applied.CONFIRMED else ""
             self._report(receipt)
             gateway, now_s = self.adapter.name, self._now_s()
             match receipt.outcome:
@@ -172,8 +175,10 @@ class Link:
             if self._news.is_set() or found.proof is Proof.UNPROVABLE:
                 continue
             if found.proof is Proof.APPLIED:
+                self.remark = found.detail[:DETAIL_CHARS_MAX]
                 await self._stand(wanted)
                 continue
+            self.remark = ""
             if found.proof is Proof.DRIFTED:
                 if await self._news_within(EPOCH_AGE_S):  # by then a restart has been seen
                     continue

@@ -61,11 +61,11 @@ local function save(index)
     return refused
 end
 
--- The same, and remembers whether it is still to be done.
+-- The same, and remembers whether it is still to be done, and why.
 local function keep(index)
     local problem = save(index)
     if problem then
-        standing:safe_set("unsaved", true)
+        standing:safe_set("unsaved", problem)
     else
         standing:delete("unsaved")
     end
@@ -119,14 +119,16 @@ local function turnout()
     return require "turnout"
 end
 
--- What stands of an agent, as the workers read it.
+-- What stands of an agent, as the workers read it, and why a restart would not bring it back, if it would not.
 local function told(name)
     local record, text = turnout().record(name)
     if not record then
         return 404, {detail = "no such agent", generation = 0}
     end
     local share_bp = turnout().share(name, record.assignment)
-    return HTTP_OK, string.format('{"share_bp":%d,"record":%s}', share_bp, text)
+    local unsaved = standing:get("unsaved")
+    local why = unsaved and ',"unsaved":' .. cjson.encode(unsaved) or ""
+    return HTTP_OK, string.format('{"share_bp":%d,"record":%s%s}', share_bp, text, why)
 end
 
 -- One change at a time, over all workers.
@@ -167,8 +169,7 @@ local function put(name, text, assignment, known, index, by)
     if unsaved then
         ngx.log(ngx.ERR, "turnout's state is not saved for a restart: ", unsaved)
     end
-    local status, body = told(name)
-    return status, unsaved and body:sub(1, -2) .. ',"unsaved":' .. cjson.encode(unsaved) .. "}" or body
+    return told(name)
 end
 
 -- `make` gives the new assignment, as text and as a table; or nil, a status and why not.

@@ -135,6 +135,8 @@ async def test_a_state_that_cannot_be_saved_is_told_and_holds_nothing_up(scene):
     (run / "state.json.new").mkdir()
     receipt = await scene.adapter.apply(scene.at(10_000), timeout_s=5.0)
     assert "not saved" in receipt.detail
+    found = await scene.adapter.verify("bot")
+    assert (found.proof, found.detail) == (Proof.APPLIED, receipt.detail), "whoever looks later sees nothing amiss"
     assert await scene.versions(5) == {"1.1.0": 5}, "a full disk held a change up"
 
 

@@ -83,7 +83,10 @@ async def test_a_candidate_without_addresses_gets_nothing_and_stable_is_served()
     receipt = await apply(gateway, wanted(1_000, candidate=lost))
     assert (receipt.outcome, receipt.code) == (Applied.UNREACHABLE, "not-found")
     assert cluster_of(served(server), "bot/candidate") is None
-    assert (await apply(gateway, wanted(0, candidate=lost))).outcome is Applied.CONFIRMED
+    receipt = await apply(gateway, wanted(0, candidate=lost))
+    assert (receipt.outcome, receipt.detail) == (Applied.CONFIRMED, "no address of agent.test:80 is known")
+    found = await gateway.verify("bot")
+    assert (found.proof, found.detail) == (Proof.APPLIED, receipt.detail), "it is told for five seconds only"
 
 
 async def test_the_way_back_looks_no_name_up():

@@ -107,6 +107,8 @@ async def test_it_is_said_that_a_hash_gives_another_share():
         for candidate_bp, detail in ((1_000, HASHED), (10_000, ""), (0, "")):
             receipt = await gateway.apply(at(candidate_bp, stickiness=sticky), timeout_s=5.0)
             assert (receipt.outcome, receipt.detail) == (Applied.CONFIRMED, detail), "weight is taken for share"
+            found = await gateway.verify("bot")
+            assert (found.proof, found.detail) == (Proof.APPLIED, detail), "it is said for five seconds only"
 
 
 async def test_a_hash_that_nobody_wants_any_more_is_undone():

@@ -100,6 +100,12 @@ async def test_what_is_not_saved_is_said_and_applied_all_the_same(gateway, nginx
     receipt = await gateway.apply(at(0), timeout_s=5.0)
     assert receipt.outcome is Applied.CONFIRMED, "a full disk would hold a rollback up"
     assert "No space left" in receipt.detail
+    found = await gateway.verify("bot")
+    assert (found.proof, found.detail) == (Proof.APPLIED, receipt.detail), (
+        "it is told for five seconds, and is so for hours"
+    )
+    nginx.unsaved = ""
+    assert (await gateway.verify("bot")).detail == ""
 
 
 async def test_an_answer_that_shows_something_else_confirms_nothing(gateway, nginx):

@@ -33,6 +33,23 @@ async def test_what_a_gateway_said_instead_of_confirming_is_told(tmp_path):
         assert not gateway["agents"][0]["up_to_date"]
 
 
+async def test_what_a_gateway_confirms_with_a_remark_is_told(tmp_path):
+    words = "a reload would not keep it: No space left on device"
+    async with world(tmp_path) as at:
+        await at.until_confirmed()
+        at.gateway.receipts.append(Receipt("edge", Applied.CONFIRMED, Split(), words))
+        _, told = await at.ask("GET", "/v1/gateways")
+        assert told["gateways"][0]["agents"][0]["remark"] == ""
+        await at.ask("PUT", f"/v1/agents/{AGENT}/candidate", CANDIDATE)
+        await at.until_confirmed()
+        _, told = await at.ask("GET", "/v1/gateways")
+        (held,) = told["gateways"][0]["agents"]
+        assert held["remark"] == words, "a reload would undo a rollback, and no operator has heard that it would"
+        assert told["gateways"][0]["last_error"] is None, "it has confirmed"
+        _, agent = await at.ask("GET", f"/v1/agents/{AGENT}")
+        assert agent["gateways"][0]["remark"] == words
+
+
 async def test_a_gateway_that_fails_or_hangs_spoils_nobody_elses_view(tmp_path, monkeypatch):
     monkeypatch.setattr(gateways, "STATUS_TIMEOUT_S", 0.01)
     async with world(tmp_path) as at:

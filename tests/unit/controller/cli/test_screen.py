@@ -94,6 +94,14 @@ edge      0 %         yes          ?"""
     )
 
 
+def test_what_a_gateway_says_beside_its_confirmation_is_shown():
+    words = "a reload would not keep it: the disk is full"
+    assert words in drawn(agent(gateways=[link(remark=words)]), width=200)
+    earlier = {"outcome": "confirmed", "detail": words, "took_s": 0.012, "split": SHARE}
+    told = drawn(agent(gateways=[link(receipt=earlier, remark="")]), width=200)
+    assert words not in told, "what the disk did not take an hour ago is shown for ever"
+
+
 def test_a_controller_that_is_away_is_said_first_and_what_was_known_stays():
     told = drawn(agent(), notice="The controller cannot be reached: Connection refused.")
     assert told.startswith("The controller cannot be reached: Connection refused.\n\ncode-assistant  health-check")

@@ -87,6 +87,21 @@ west      envoy   no                                                      no nod
     assert turnout.json("gateways") == document
 
 
+def test_what_a_gateway_says_beside_its_confirmation_is_shown(turnout, fake):
+    held = {"agent": "code-assistant", "confirmed": SHARE, "up_to_date": True, "receipt": None, "remark": ""}
+    writer = {**held, "agent": "writer", "remark": "not kept by a reload: the disk is full"}
+    edge = {"name": "edge", "kind": "haproxy", "reachable": True, "detail": "HAProxy 2.6.12", "nodes": []}
+    document = {"gateways": [{**edge, "last_error": None, "agents": [held, writer]}]}
+    fake.answers("GET", "/v1/gateways", document)
+    assert (
+        turnout.ok("gateways")
+        == """\
+gateway   type      reachable   agent            confirmed   up to date   detail
+edge      haproxy   yes         code-assistant   10 %        yes          HAProxy 2.6.12
+                                writer           10 %        yes          not kept by a reload: the disk is full"""
+    )
+
+
 def test_an_envoy_of_no_gateway_is_named_with_the_remedy(turnout, fake):
     edge = {"name": "edge", "kind": "envoy", "reachable": False, "detail": "", "nodes": [], "last_error": None}
     stranger = {"node": "edge-1", "cluster": "egde\n"}

@@ -93,6 +93,7 @@ class Gateway:
         self.closed = False
         self.observation = None
         self.words = "its own words"
+        self.remark = ""
 
     @property
     def shares(self):
@@ -112,7 +113,7 @@ class Gateway:
             raise answer
         if answer is Applied.CONFIRMED:
             self.held[assignment.agent] = assignment
-        return Receipt(self.name, answer, assignment.split, "" if answer is Applied.CONFIRMED else self.words)
+        return Receipt(self.name, answer, assignment.split, self.remark if answer is Applied.CONFIRMED else self.words)
 
     async def verify(self, agent):
         proof = self.proofs.popleft() if self.proofs else Proof.APPLIED
@@ -120,7 +121,7 @@ class Gateway:
             proof = await proof()
         if isinstance(proof, Exception):
             raise proof
-        return Verification(self.name, proof, "read back")
+        return Verification(self.name, proof, self.remark if proof is Proof.APPLIED else "read back")
 
     async def observe(self, agent):
         if isinstance(self.observation, Exception):

@@ -146,6 +146,24 @@ async def test_the_words_of_a_refusal_fit_into_the_journal(edge, inbox):
     assert len(inbox[0].detail) <= DETAIL_CHARS_MAX, "no room for the rollback in the journal"
 
 
+async def test_what_is_amiss_beside_a_confirmation_is_known_while_it_is_so(edge, inbox):
+    edge.remark = "a reload would not keep it: No space left on device"
+    async with linked(edge, inbox) as link:
+        link.want(assignment(1000), 1)
+        await until(lambda: inbox)
+        assert link.remark == edge.remark, "a reload would undo a rollback, and nobody has heard that it would"
+        edge.remark = ""
+        await passes(VERIFY_EVERY_S + 0.1)
+        assert link.remark == "", "an operator is sent to a disk that is well"
+        edge.remark = "a reload would not keep it: the disk is slow"
+        await passes(VERIFY_EVERY_S)
+        assert link.remark == edge.remark, "what went wrong after the confirmation is told nowhere"
+        edge.answers.append(Applied.REFUSED)
+        link.want(assignment(2000), 2)
+        await until(lambda: (Refused, 2) in inbox.answers)
+        assert link.remark == "", "what was said of another split stands beside a refusal"
+
+
 async def test_what_a_restart_has_undone_is_applied_again_at_once(edge, inbox):
     edge.proofs += [Proof.APPLIED, Proof.RESET]
     async with linked(edge, inbox) as link:
