@@ -105,6 +105,7 @@ class OpenRestyGateway:
     ) -> None:
         self.name = name
         self.capabilities = replace(CAPABILITIES, observe_every_s=options.observe_every_s)
+        self._options = options
         self._control = Control(name, options.control, options.token, options.timeout_s)
         self._resolve = resolve
         self._now_s = now_s
@@ -293,13 +294,13 @@ class OpenRestyGateway:
         return Observation(self.name, agent, str(answer.get("epoch")), tallies, in_flight)
 
     async def status(self) -> GatewayStatus:
-        """Ask for the agents."""
+        """Ask for the agents; its version, or why it cannot be reached."""
         try:
             _, answer = await self._control.ask("GET", "/agents")
         except GatewayError as error:
             return GatewayStatus(self.name, "openresty", reachable=False, detail=str(error))
-        nodes = (f"nginx/{answer['nginx']}",) if answer.get("nginx") else ()
-        return GatewayStatus(self.name, "openresty", reachable=True, detail=" ".join(nodes), nodes=nodes)
+        version = f"nginx/{answer['nginx']}" if answer.get("nginx") else ""
+        return GatewayStatus(self.name, "openresty", reachable=True, detail=version, nodes=(self._options.control,))
 
     async def cut(self, agent: str, version: str) -> None:
         """Have nginx close the connections of those clients whose requests are in flight on a version."""

@@ -362,6 +362,7 @@ async def test_cut_remove_and_status(gateway, nginx):
     assert nginx.asked[-1][:2] == ("POST", "/agents/bot/cut?version=1.1.0")
     status = await gateway.status()
     assert (status.kind, status.reachable, status.detail) == ("openresty", True, "nginx/1.22.1")
+    assert status.nodes == (nginx.url,), "its version is shown twice, and where it is not at all"
     await gateway.remove("bot")
     assert not nginx.records
     assert (await gateway.verify("bot")).proof is Proof.PENDING
