@@ -20,15 +20,17 @@ REQUEST_KEPT_BYTES_MAX = 8_192
 NODE_TAG = b"\x0a"
 LENGTH_BYTES_MAX = 5
 NAME_CHARACTERS_MAX = 1_024
+PROGRAM_CHARACTERS_MAX = 64
 ERROR_CHARACTERS_MAX = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Who a client says it is: its id, and its cluster, which is the name of its group."""
+    """Who a client says it is: its id, its cluster, which is its group's name, and its program, if it says that."""
 
     id: str
     cluster: str
+    program: str = ""
 
 
 def decode_node(mode: Mode, data: bytes) -> Node | None:
@@ -68,7 +70,19 @@ def _node(
         return None
     if max(len(parsed.node.id), len(parsed.node.cluster)) > NAME_CHARACTERS_MAX:
         raise MalformedRequestError(f"The node's id or cluster is longer than {NAME_CHARACTERS_MAX} characters.")
-    return Node(parsed.node.id, parsed.node.cluster)
+    return Node(parsed.node.id, parsed.node.cluster, _program(parsed.node))
+
+
+def _program(node: wire.Node) -> str:
+    """``Envoy 1.38.0``. A build's metadata, which may be long, is not read."""
+    if not node.user_agent_name:
+        return ""
+    version = node.user_agent_version
+    if node.HasField("user_agent_build_version"):
+        build = node.user_agent_build_version.version
+        version = f"{build.major_number}.{build.minor_number}.{build.patch}"
+    name = "Envoy" if node.user_agent_name == "envoy" else node.user_agent_name
+    return f"{name} {version}".rstrip()[:PROGRAM_CHARACTERS_MAX]
 
 
 def decode_request(mode: Mode, data: bytes) -> Request:

@@ -90,12 +90,13 @@ class Confirmation:
 class Member:
     """One stream of a node, as the roster sees it."""
 
-    __slots__ = ("confirmed_generation", "describe", "group", "node_id", "since_s", "standing")
+    __slots__ = ("confirmed_generation", "describe", "group", "node_id", "program", "since_s", "standing")
 
-    def __init__(self, node_id: str, group: str, since_s: float) -> None:
+    def __init__(self, node_id: str, group: str, since_s: float, program: str = "") -> None:
         self.node_id = node_id
         self.group = group
         self.since_s = since_s
+        self.program = program
         self.standing = Standing()
         self.confirmed_generation = 0
         self.describe: Callable[[], tuple[TypeStatus, ...]] = tuple
@@ -237,6 +238,10 @@ class Roster:
             if since_s:
                 self._connected[group] = known
         return known
+
+    def programs(self, group: str) -> tuple[str, ...]:
+        """Return what programs are connected, with their versions, each once."""
+        return tuple(sorted({member.program for member in self._members.get(group, ()) if member.program}))
 
     def has_left(self, group: str, now_s: float) -> bool:
         """Whether a node has left less than the grace time ago, and may still be serving."""

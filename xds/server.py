@@ -148,6 +148,10 @@ class XdsServer:
         """Return who of a group is connected: the same object until somebody comes or goes."""
         return self._roster.connected(group)
 
+    def programs(self, group: str) -> tuple[str, ...]:
+        """Return what programs of a group are connected, each once: `Envoy 1.38.0`."""
+        return self._roster.programs(group)
+
     def has_left(self, group: str) -> bool:
         """Whether a node of a group has left less than the grace time ago, and may still be serving."""
         return self._roster.has_left(group, self._now_s())

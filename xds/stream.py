@@ -137,7 +137,7 @@ class AdsStream:
             raise MalformedRequestError("The first request on a stream has no node id. Set `node.id` in the bootstrap.")
         self.node = node
         self.group = self._cache.group(node.cluster)
-        self._member = Member(node.id, node.cluster, now_s)
+        self._member = Member(node.id, node.cluster, now_s, node.program)
         self._member.describe = self._describe
         self._roster.join(self._member)
         self._meter.stream_opened(node.cluster)

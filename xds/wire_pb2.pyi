@@ -48,12 +48,24 @@ ACKED: ClientResourceStatus
 NACKED: ClientResourceStatus
 
 class Node(_message.Message):
-    __slots__ = ("id", "cluster")
+    __slots__ = ("id", "cluster", "user_agent_name", "user_agent_version", "user_agent_build_version")
     ID_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    USER_AGENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    USER_AGENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    USER_AGENT_BUILD_VERSION_FIELD_NUMBER: _ClassVar[int]
     id: str
     cluster: str
-    def __init__(self, id: _Optional[str] = ..., cluster: _Optional[str] = ...) -> None: ...
+    user_agent_name: str
+    user_agent_version: str
+    user_agent_build_version: BuildVersion
+    def __init__(self, id: _Optional[str] = ..., cluster: _Optional[str] = ..., user_agent_name: _Optional[str] = ..., user_agent_version: _Optional[str] = ..., user_agent_build_version: _Optional[_Union[BuildVersion, _Mapping]] = ...) -> None: ...
+
+class BuildVersion(_message.Message):
+    __slots__ = ("version",)
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version: SemanticVersion
+    def __init__(self, version: _Optional[_Union[SemanticVersion, _Mapping]] = ...) -> None: ...
 
 class Locality(_message.Message):
     __slots__ = ("region", "zone", "sub_zone")
@@ -70,6 +82,16 @@ class ControlPlane(_message.Message):
     IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
     identifier: str
     def __init__(self, identifier: _Optional[str] = ...) -> None: ...
+
+class SemanticVersion(_message.Message):
+    __slots__ = ("major_number", "minor_number", "patch")
+    MAJOR_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    MINOR_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    PATCH_FIELD_NUMBER: _ClassVar[int]
+    major_number: int
+    minor_number: int
+    patch: int
+    def __init__(self, major_number: _Optional[int] = ..., minor_number: _Optional[int] = ..., patch: _Optional[int] = ...) -> None: ...
 
 class Status(_message.Message):
     __slots__ = ("code", "message")

@@ -38,7 +38,7 @@ from .counting import Counting
 from .offering import Answer, Offering
 from .offers import Offer, asks_no_less, is_reducible, is_way_back, may_get_requests, without_candidate
 from .refreshing import Refresher
-from .standing import no_address, no_report, not_acked
+from .standing import named, no_address, no_report, not_acked
 from .translation import translate
 
 log = logging.getLogger(__name__)
@@ -351,10 +351,11 @@ class EnvoyGateway:
         return self._counting.seen(agent, located, names - self._exposed.get(agent, set()))
 
     async def status(self) -> GatewayStatus:
-        """Who is connected, who has not taken what was applied last, and what else is amiss now."""
+        """Who is connected, what they are, who has not taken what was applied last, and what else is amiss now."""
         nodes = tuple(sorted(self._server.connected(self.name)))
         newest = max((applied.generation for applied in self._applied.values()), default=0)
         details = [
+            named(self._server.programs(self.name)),
             not_acked(self._server.behind(self.name, newest))
             if nodes
             else f"no Envoy with node.cluster {self.name!r} is connected",

@@ -69,6 +69,11 @@ async def test_an_envoy_that_joins_late_is_brought_to_the_split_and_waited_for(
         assert '"weight": 2500' in await late.admin("/config_dump?resource=dynamic_route_configs")
         await stage.split(0)
         assert confirmed(stage) == {"early", "late"}
+        (program,) = stage.app.xds.programs("edge")
+        told = program.removeprefix("Envoy ")
+        assert f"/{told}/" in await late.admin("/server_info"), (
+            "turnout gateways tells another version than Envoy itself"
+        )
 
 
 def confirmed(stage) -> set[str]:

@@ -1,10 +1,13 @@
 import pytest
+from envoy_data_plane.envoy.config.core import v3 as core
+from envoy_data_plane.envoy.type.v3 import SemanticVersion
 
 from tests.unit.xds.playbook import CDS, DELTA, SOTW, cluster
 from xds import wire_pb2 as wire
 from xds.envelope import (
     ERROR_CHARACTERS_MAX,
     NAME_CHARACTERS_MAX,
+    PROGRAM_CHARACTERS_MAX,
     REQUEST_KEPT_BYTES_MAX,
     Node,
     decode_load_stats_node,
@@ -14,6 +17,8 @@ from xds.envelope import (
 )
 from xds.errors import MalformedRequestError
 from xds.subscription import Request
+
+BUILD = core.BuildVersion(version=SemanticVersion(major_number=1, minor_number=38))
 
 
 def test_a_request_of_each_variant_becomes_one_kind_of_value():
@@ -57,6 +62,23 @@ def test_the_node_is_read_where_each_message_has_it():
     assert decode_node(DELTA, wire.DeltaDiscoveryRequestNode(node=node).SerializeToString()) == Node("one", "edge")
     assert decode_load_stats_node(wire.LoadStatsRequestNode(node=node).SerializeToString()) == Node("one", "edge")
     assert decode_node(SOTW, b"") is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "program"),
+    [
+        ({}, ""),
+        ({"user_agent_name": "envoy"}, "Envoy"),
+        ({"user_agent_name": "envoy", "user_agent_build_version": BUILD}, "Envoy 1.38.0"),
+        ({"user_agent_name": "gRPC", "user_agent_version": "51.0.0"}, "gRPC 51.0.0"),
+        ({"user_agent_name": "x" * 1_000_000}, "x" * PROGRAM_CHARACTERS_MAX),
+        ({"user_agent_version": "1.0"}, ""),
+    ],
+)
+def test_what_program_a_node_is_is_read_with_it(facts, program):
+    theirs = bytes(core.Node(id="one", cluster="edge", **facts))
+    hello = wire.DiscoveryRequestNode(node=wire.Node.FromString(theirs)).SerializeToString()
+    assert decode_node(SOTW, hello) == Node("one", "edge", program), "nobody sees which Envoys are still to be upgraded"
 
 
 def test_a_node_that_is_too_long_is_malformed():

@@ -14,8 +14,8 @@ def roster():
     return Roster(rejoin_grace_s=GRACE_S)
 
 
-def join(roster, node_id, generation=0, since_s=0.0):
-    member = Member(node_id, "edge", since_s)
+def join(roster, node_id, generation=0, since_s=0.0, program=""):
+    member = Member(node_id, "edge", since_s, program)
     roster.join(member)
     if generation:
         roster.update(member, Standing(generation, confirmed=True))
@@ -154,6 +154,17 @@ def test_those_who_left_are_not_remembered_without_end(roster):
     for index in range(2 * DEPARTED_MAX):
         roster.leave(join(roster, str(index)), now_s=0.0)
     assert len(roster.nodes("edge", 0.0)) == DEPARTED_MAX
+
+
+def test_the_programs_of_a_group_are_told_once_each(roster):
+    old = join(roster, "one", program="Envoy 1.37.0")
+    for name in ("two", "three"):
+        join(roster, name, program="Envoy 1.38.0")
+    join(roster, "four")
+    assert roster.programs("edge") == ("Envoy 1.37.0", "Envoy 1.38.0")
+    roster.leave(old, 1.0)
+    assert roster.programs("edge") == ("Envoy 1.38.0",), "an upgrade that is done looks half done"
+    assert roster.programs("elsewhere") == ()
 
 
 def test_who_is_connected_is_known_by_the_oldest_stream_and_forgotten_with_the_last(roster):

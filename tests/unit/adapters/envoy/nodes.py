@@ -55,6 +55,7 @@ class FakeNode:
         self.minds = minds
         self.frozen = frozen
         self.since_s = since_s
+        self.program = ""
         self.confirmed_generation = 0
         self.asked = 0
         self.taken: list[Snapshot] = []
@@ -83,6 +84,9 @@ class FakeServer:
 
     def connected(self, group: str) -> dict[str, float]:
         return {node.id: node.since_s for node in self.present}
+
+    def programs(self, group: str) -> tuple[str, ...]:
+        return tuple(sorted({node.program for node in self.present if node.program}))
 
     def behind(self, group: str, generation: int) -> tuple[NodeStatus, ...]:
         return tuple(node for node in self.nodes(group) if node.confirmed_generation < generation)

@@ -278,6 +278,14 @@ async def test_a_gateway_says_what_it_can_and_who_is_there():
     assert (await gateway.verify("nobody")).proof is Proof.PENDING
 
 
+async def test_the_programs_that_are_connected_are_told():
+    nodes = FakeNode("one"), FakeNode("two"), FakeNode("three")
+    nodes[0].program = nodes[1].program = "Envoy 1.38.0"
+    nodes[2].program = "Envoy 1.37.0"
+    gateway = edge(FakeServer(*nodes))
+    assert (await gateway.status()).detail == "Envoy 1.37.0, Envoy 1.38.0", "nobody sees which are still to be upgraded"
+
+
 async def test_a_closed_gateway_does_not_overwrite_the_one_that_took_its_place():
     server = FakeServer(FakeNode("one"))
     old, new = edge(server), edge(server)
