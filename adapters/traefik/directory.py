@@ -5,13 +5,11 @@ A file that is written in place is read half written: that cost one request in t
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import json
 import os
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -20,6 +18,7 @@ import yaml
 
 from adapters.port import GatewayError, Proof, Verification
 
+from .disk import Disk
 from .document import Document, Sections, sorted_out, stamp_in_text, with_templates, without_templates
 from .edition import NEVER, Edition, Wanted, follow
 from .translation import PREFIX
@@ -57,6 +56,8 @@ class Stamp(NamedTuple):
 class Directory:
     """One file of ours among those of others. A disk that hangs holds up one thread, and no rollback elsewhere.
 
+    When it comes back it gets the newest that was put, whoever still waits for it, and nothing older.
+
     Args:
         gateway: the gateway's name: the file is ``turnout-<gateway>.yml``.
         folder: what Traefik watches.
@@ -71,7 +72,7 @@ class Directory:
     def __init__(self, gateway: str, folder: Path, generation: str) -> None:
         self._gateway = gateway
         self._headline = f"Written by Turnout for its gateway {gateway!r}. Edits are lost: it is written as a whole."
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"traefik {gateway}")
+        self._disk = Disk(f"traefik {gateway}", self._put, lambda: DISK_TIMEOUT_S)
         self._neighbours: dict[Path, tuple[Stamp, Names]] = {}
         self._newest = NEVER
         self._seen: tuple[Stamp, str] | None = None
@@ -88,28 +89,28 @@ class Directory:
         What was put is known in the thread that writes, whatever becomes of whoever waits for it. Raises GatewayError.
         """
         self._newest = wanted
-        await self._do(self._put)
+        await self._told(self._disk.write())
 
     async def verify(self, agent: str) -> Verification:
         """Whether the file says of an agent what was last put. Raises GatewayError."""
-        return await self._do(partial(self._verify, agent))
+        return await self._told(self._disk.read(partial(self._verify, agent)))
 
     async def conflict(self, names: Sections) -> str:
         """Who else defines what is called so, in a sentence; empty when nobody does. Raises GatewayError."""
-        return await self._do(partial(self._conflict, names))
+        return await self._told(self._disk.read(partial(self._conflict, names)))
 
     async def close(self) -> None:
         """The file stays, and Traefik goes on by it."""
         self._is_closed = True
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._disk.close()
 
-    async def _do(self, work: Callable[[], Found]) -> Found:
-        if self._is_closed:
-            raise GatewayError(self._gateway, "unreachable", "it is closed", retryable=False)
+    async def _told(self, found: Awaitable[Found]) -> Found:
+        """What the disk finds; its errors as ours."""
         try:
-            async with asyncio.timeout(DISK_TIMEOUT_S):
-                return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return await found
         except TimeoutError as error:
+            if self._is_closed:
+                raise GatewayError(self._gateway, "unreachable", "it is closed", retryable=False) from error
             what = f"the disk of {self.path} does not answer within {DISK_TIMEOUT_S:g} s"
             raise GatewayError(self._gateway, "unreachable", what, retryable=True) from error
         except OSError as error:
@@ -170,18 +171,20 @@ class Directory:
     def _put(self) -> None:
         if self._is_a_strangers():
             raise GatewayError(self._gateway, "conflict", self._not_ours(), retryable=True)
-        text = self._read() or ""
+        wanted, text = self._newest, self._read() or ""
         stamp = stamp_in_text(text)
-        edition = follow(self.edition, self._newest, self._found(text), stamp)
+        edition = follow(self.edition, wanted, self._found(text), stamp)
         is_there = edition.stamp == stamp
         if not is_there:
             text = self._text(edition.stands, edition.stamp)
-            self._write(text)
+            if not self._write(text, wanted):
+                return
         self.edition, self._sorted = edition, (text, edition.stands)
         if not is_there:
             self._sync_folder()
 
-    def _write(self, text: str) -> None:
+    def _write(self, text: str, wanted: Wanted) -> bool:
+        """Whether it stands there now. After a disk has hung, what is no longer the newest is not shown to anybody."""
         draft = self.path.with_name(f".{self.path.name}.tmp")
         draft.unlink(missing_ok=True)  # what a crash has left may be another user's, or a link
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
@@ -191,10 +194,14 @@ class Directory:
                 opened.write(text)
                 opened.flush()
                 os.fsync(opened.fileno())
+            if self._is_closed or (self._disk.hangs and self._newest is not wanted):
+                draft.unlink()
+                return False
             draft.replace(self.path)
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
+        return True
 
     def _sync_folder(self) -> None:
         folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,5 +1,7 @@
+import asyncio
 import os
 import threading
+from pathlib import Path
 
 import pytest
 import yaml
@@ -24,6 +26,8 @@ def wanted(candidate_bp=0, wish=1, **route):
 
 
 NAMES = document().of("bot")
+PATIENCE_S = 10.0
+"""How long a test waits for what should happen at once."""
 
 
 @pytest.fixture
@@ -250,3 +254,89 @@ def test_only_names_like_ours_are_remembered():
     assert names_in(b"turnout. = ", is_toml=True) == {}
     assert document_in("- a") is None
     assert not holds_only_ours("tcp: {}\nhttp: {services: {turnout.a: {}}}")
+
+
+@pytest.fixture
+def stuck(monkeypatch):
+    """A disk on which no write ends before this is set; those who wait for it are soon told so."""
+    released = threading.Event()
+    monkeypatch.setattr(module, "DISK_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(os, "fsync", lambda _: released.wait())
+    yield released
+    released.set()
+
+
+async def gives_up(asked):
+    with pytest.raises(GatewayError, match="does not answer") as raised:
+        async with asyncio.timeout(PATIENCE_S):
+            await asked
+    assert (raised.value.code, raised.value.retryable) == ("unreachable", True)
+
+
+async def shares_put(directory, monkeypatch, *, until):
+    """What Traefik was shown, one after the other, until it was shown this."""
+    shown, is_there, loop = [], asyncio.Event(), asyncio.get_running_loop()
+    rename = Path.replace
+
+    def replace(draft, path):
+        services = yaml.safe_load(draft.read_text())["http"]["services"]["turnout.bot"]["weighted"]["services"]
+        shown.append(10_000 - services[0]["weight"])
+        rename(draft, path)
+        if shown[-1] == until:
+            loop.call_soon_threadsafe(is_there.set)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    yield
+    async with asyncio.timeout(PATIENCE_S):
+        await is_there.wait()
+    yield shown
+
+
+async def test_while_the_disk_hangs_whoever_asks_is_told_so_at_once(directory, monkeypatch, stuck):
+    await gives_up(directory.put(wanted(100)))
+    monkeypatch.setattr(module, "DISK_TIMEOUT_S", 2 * PATIENCE_S)
+    for asked in (directory.verify("bot"), directory.conflict(NAMES), directory.put(wanted(0, wish=2))):
+        await gives_up(asked)
+
+
+async def test_a_disk_that_comes_back_gets_the_newest_and_nothing_older(directory, monkeypatch, stuck):
+    shown = shares_put(directory, monkeypatch, until=0)
+    await anext(shown)
+    for wish, candidate_bp in enumerate((100, 5_000, 0), start=1):
+        await gives_up(directory.put(wanted(candidate_bp, wish=wish)))
+    monkeypatch.setattr(module, "DISK_TIMEOUT_S", PATIENCE_S)
+    stuck.set()
+    assert await anext(shown) == [0], "a disk that came back gave the candidate traffic after its rollback"
+    assert await proof(directory) is Proof.APPLIED
+    assert directory.edition.answers("bot", 3)
+
+
+async def test_a_rollback_goes_before_all_that_waits_to_be_read(directory, monkeypatch):
+    await directory.put(wanted(100))
+    entered, released, order = threading.Event(), threading.Event(), []
+
+    def look(agent):
+        order.append(agent)
+        entered.set()
+        released.wait()
+
+    monkeypatch.setattr(directory, "_verify", look)
+    monkeypatch.setattr(directory, "_write", lambda *_: bool(order.append("written")))
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
+        for number in range(3):
+            tasks.create_task(directory.verify(f"agent {number}"))
+        await asyncio.to_thread(entered.wait)
+        tasks.create_task(directory.put(wanted(0, wish=2)))
+        await asyncio.sleep(0)
+        released.set()
+    assert order == ["agent 0", "written", "agent 1", "agent 2"], "a rollback waited for read-backs"
+
+
+async def test_one_that_is_closed_while_the_disk_hangs_writes_nothing_over_its_successor(tmp_path, stuck):
+    old = Directory("edge", tmp_path, "0a")
+    await gives_up(old.put(wanted(100)))
+    (thread,) = (each for each in threading.enumerate() if each.name.startswith("traefik edge"))
+    await old.close()
+    stuck.set()
+    await asyncio.to_thread(thread.join, PATIENCE_S)
+    assert not list(tmp_path.iterdir()), "the settings were replaced, and what ran before writes on"
