@@ -4,7 +4,6 @@
 `latency`      access logs, summed to counts of slow answers per agent and version (pure)
 `tallies`      load reports, summed per agent and version (pure)
 `counting`     what the nodes have told, and how much of it can be seen while some say nothing
-`addresses`    host names to addresses, because Envoy takes no names in EDS
 `offers`       an assignment with its resources, what may be offered instead, whom a refusal may be about (pure)
 `hosts`        agents' routes as virtual hosts, changed one agent at a time (pure)
 `publication`  the gateway's snapshot, changed one agent at a time (pure)

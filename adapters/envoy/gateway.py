@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from adapters.names import endpoints_of
+from adapters.names import LOOKUP_TIMEOUT_S, AddressBook, Resolve, endpoints_of, look_up
 from adapters.port import (
     ALL_STABLE,
     Applied,
@@ -33,7 +33,6 @@ from xds.resources import ApiListener, LatencyLog, Listener, Resource, ResourceT
 from xds.roster import Connected
 from xds.server import XdsServer
 
-from .addresses import LOOKUP_TIMEOUT_S, AddressBook, Pairs, Resolve, look_up
 from .counting import Counting
 from .offering import Answer, Offering
 from .offers import Offer, asks_no_less, is_reducible, is_way_back, may_get_requests, without_candidate
@@ -55,9 +54,6 @@ CAPABILITIES = Capabilities(
 )
 
 LISTENERS = ResourceType.LISTENER.label
-
-ADDRESSES_SWEPT_FROM = 4_096
-"""With so many endpoints in the book, those that nobody uses any more are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,7 @@ class _Applied(NamedTuple):
 
     offer: Offer
     generation: int
-    resolved: Mapping[str, Pairs]
+    resolved: Mapping[str, tuple[str, ...]]
     remark: str = ""
 
 
@@ -117,7 +113,6 @@ class EnvoyGateway:
         self._options = options
         self._server = server
         self._book = AddressBook(resolve)
-        self._sweep_from = ADDRESSES_SWEPT_FROM
         self._now_s = now_s
         self._wanted: dict[str, Assignment] = {}
         self._offering = Offering(name, _listeners(name, options), server, self._make, now_s)
@@ -164,7 +159,7 @@ class EnvoyGateway:
         self._wanted[assignment.agent] = assignment
         self._watch_latency([assignment])
         problems = await self._problems(assignment, timeout_s)
-        self._sweep()
+        self._book.sweep(self._used)
         answer = await self._apply(assignment, problems, started_s + timeout_s)
         if answer.outcome is Applied.REFUSED and (words := self._log_refused()):
             answer = await self._without_log(assignment, problems, started_s + timeout_s, words)
@@ -190,7 +185,9 @@ class EnvoyGateway:
             except XdsError:  # with its reason it is refused when it is tried
                 self._offering.withdraw(wanted.agent, is_proven=True)
             await self._book.learn(unasked, within_s)
-        return [no_address([wanted])] if self._is_inherited(wanted) else self._book.missing(endpoints)
+        if self._is_inherited(wanted):
+            return [no_address([wanted])]
+        return [f"no address of {endpoint} is known" for endpoint in self._book.missing(endpoints)]
 
     async def _apply(self, wanted: Assignment, problems: list[str], ends_s: float) -> Answer:
         """Offer it. A way back that is refused is offered without the candidate: no request is meant to go there."""
@@ -247,7 +244,7 @@ class EnvoyGateway:
         if wanted.candidate is not None and not self._has_address(wanted.candidate):
             possible = replace(possible, candidate=None, split=ALL_STABLE)
         for_grpc = self._options.api_listener is not None
-        return Offer(possible, translate(possible, self._book.addresses, for_grpc=for_grpc))
+        return Offer(possible, translate(possible, self._book.known, for_grpc=for_grpc))
 
     def _watch_latency(self, assignments: Iterable[Assignment]) -> None:
         """Have the listener log what latency objectives need. It never goes back: each change of a listener makes its
@@ -286,7 +283,7 @@ class EnvoyGateway:
         return self._inherited.get(wanted.agent) == wanted.stable and not self._has_address(wanted.stable)
 
     def _has_address(self, version: Version) -> bool:
-        return any(endpoint in self._book.addresses for endpoint in version.endpoints)
+        return any(endpoint in self._book.known for endpoint in version.endpoints)
 
     def _serve(self) -> bool:
         """Publish; not before every agent is offered, because an Envoy would drop those that it is not told of."""
@@ -300,13 +297,10 @@ class EnvoyGateway:
         waiting = ", ".join(sorted(self._wanted.keys() - self._offering.offered.keys()))
         return f"no Envoy is told anything before these can be served: {waiting}"
 
-    def _sweep(self) -> None:
-        if len(self._book) < self._sweep_from:
-            return
+    def _used(self) -> list[str]:
         offers = [*self._offering.offered.values(), *self._offering.taken.values()]
         used = [*self._wanted.values(), *(offer.assignment for offer in offers)]
-        self._book.keep(endpoint for assignment in used for endpoint in endpoints_of(assignment))
-        self._sweep_from = max(ADDRESSES_SWEPT_FROM, 2 * len(self._book))
+        return [endpoint for assignment in used for endpoint in endpoints_of(assignment)]
 
     def _lives_s(self) -> Iterator[float]:
         for wanted in self._wanted.values():
@@ -326,7 +320,7 @@ class EnvoyGateway:
             return Verification(self.name, Proof.PENDING, "nothing has been published for it yet")
         if not self._offering.stands(applied.offer):
             return Verification(self.name, Proof.REFUSED, "it was refused, and something else is offered instead")
-        await self._book.learn_again(applied.resolved, LOOKUP_TIMEOUT_S)
+        await self._book.learn(applied.resolved, LOOKUP_TIMEOUT_S, again=True)
         if self._book.of(applied.resolved) != applied.resolved:
             return Verification(self.name, Proof.RESET, "a host name has other addresses now")
         if not self._server.connected(self.name):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from adapters.port import Assignment, Stickiness, Track, Version
+from adapters.port import Assignment, Stickiness, Track, Version, host_port
 from xds.resources import (
     Cluster,
     ClusterEndpoints,
@@ -31,8 +31,8 @@ from xds.resources import (
     VersionEndpoints,
 )
 
-Addresses = Mapping[str, tuple[tuple[str, int], ...]]
-"""What each ``host:port`` endpoint resolves to: (IP address, port) pairs."""
+Addresses = Mapping[str, tuple[str, ...]]
+"""What each ``host:port`` endpoint resolves to: ``address:port`` each."""
 
 FALLBACK = "candidate-or-stable"
 """The dead-man switch: the candidate while its endpoints are fresh, else stable."""
@@ -148,5 +148,5 @@ def _cluster(agent: str, track: Track, version: Version, outcomes: tuple[str, ..
 
 
 def _located(version: Version, addresses: Addresses, health: Health) -> VersionEndpoints:
-    found = dict.fromkeys(pair for endpoint in version.endpoints for pair in addresses.get(endpoint, ()))
-    return VersionEndpoints(version.name, tuple(Endpoint(address, port, health) for address, port in found))
+    found = dict.fromkeys(address for endpoint in version.endpoints for address in addresses.get(endpoint, ()))
+    return VersionEndpoints(version.name, tuple(Endpoint(*host_port(address), health) for address in found))

@@ -5,7 +5,6 @@
 `shares`    basis points as weights of servers (pure)
 `plan`      what stands compared with what is wanted, as the commands that are left to do (pure)
 `tallies`   counters of servers, summed per version across reloads (pure)
-`addresses` host names to addresses (I/O)
 `latency`   lines of the log as counts of slow answers per version (pure)
 `log_socket` where the log comes (I/O)
 `disk`      the files from which a reload takes servers and shares

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from adapters.names import endpoints_of, look_up
+from adapters.names import LOOKUP_TIMEOUT_S, AddressBook, Resolve, endpoints_of, look_up
 from adapters.port import (
     ALL_STABLE,
     Applied,
@@ -26,12 +26,11 @@ from adapters.port import (
 )
 from adapters.wishes import BEYOND_WEIGHTS, Wish
 
-from .addresses import AddressBook, Resolve
 from .answers import Life
 from .disk import Files
 from .latency import Latencies, line_in
 from .log_socket import LogSocket
-from .plan import Layout, Plan, Target, plan, target
+from .plan import Layout, Plan, Target, nameless, plan, target
 from .process import HaproxyProcess, Sight
 from .runtime import try_all
 from .shares import share_given
@@ -174,6 +173,7 @@ class HaproxyGateway:
             return Receipt(self.name, Applied.UNREACHABLE, assignment.split, "it is closed")
         agent = self._known(assignment)
         agent.applied = assignment
+        self._book.sweep(lambda: [each for known in self._agents.values() for each in endpoints_of(known.wanted)])
         return await self._apply(agent, timeout_s)
 
     async def _apply(self, agent: _Agent, timeout_s: float) -> Receipt:
@@ -181,7 +181,7 @@ class HaproxyGateway:
         found: dict[str, _Answer] = {}
         try:
             async with asyncio.timeout(timeout_s), asyncio.TaskGroup() as tasks:
-                names = tasks.create_task(self._book.learn(endpoints_of(agent.wanted)))
+                names = tasks.create_task(self._book.learn(endpoints_of(agent.wanted), LOOKUP_TIMEOUT_S))
                 for process in self._processes:
                     tasks.create_task(self._bring(process, agent, names, found))
         except TimeoutError:
@@ -195,7 +195,7 @@ class HaproxyGateway:
         return Receipt(self.name, worst.outcome, split, detail, took_s, code)
 
     async def _bring(
-        self, process: HaproxyProcess, agent: _Agent, names: asyncio.Task[None], found: dict[str, _Answer]
+        self, process: HaproxyProcess, agent: _Agent, names: asyncio.Task[list[str]], found: dict[str, _Answer]
     ) -> None:
         """Bring one process to what is wanted, and the files to what stands there, whatever becomes of the others."""
         try:
@@ -210,7 +210,7 @@ class HaproxyGateway:
                 detail = "; ".join(words for words in (answer.detail, problem) if words)
                 found[process.socket] = replace(answer, detail=detail)
 
-    async def _bring_to(self, process: HaproxyProcess, agent: _Agent, names: asyncio.Task[None]) -> _Answer:
+    async def _bring_to(self, process: HaproxyProcess, agent: _Agent, names: asyncio.Task[list[str]]) -> _Answer:
         """Do what is left to do at one process, until nothing is. The way back begins before anything is looked up."""
         wanted, layout = agent.wanted, self._options.layout
         await process.check_level()
@@ -233,8 +233,8 @@ class HaproxyGateway:
             todo = plan(aim, sight.seen, layout)
         if todo.commands:
             return _Answer(Applied.UNCONFIRMED, f"{process.socket}: still to be done: {'; '.join(todo.commands)}")
-        if nameless := self._book.nameless(wanted):
-            return _Answer(Applied.UNREACHABLE, f"no address is known of {', '.join(nameless)}")
+        if lost := nameless(wanted, self._book.known):
+            return _Answer(Applied.UNREACHABLE, f"no address is known of {', '.join(lost)}")
         if todo.problem:
             return _Answer(Applied.REFUSED, f"{process.socket}: {todo.problem}")
         agent.confirmed[process.socket] = sight.sighting.life, aim
@@ -270,7 +270,7 @@ class HaproxyGateway:
         known = self._agents.get(agent)
         if known is None or known.applied is None:
             return Verification(self.name, Proof.PENDING, "nothing has been applied for it yet")
-        await self._book.learn(endpoints_of(known.wanted), again=True)
+        await self._book.learn(endpoints_of(known.wanted), LOOKUP_TIMEOUT_S, again=True)
         for process in self._processes:
             try:
                 sight = await self._see(process, known)

@@ -124,6 +124,14 @@ def _resolved(endpoints: Sequence[str], addresses: Mapping[str, Sequence[str]]) 
     return list(dict.fromkeys(address for endpoint in endpoints for address in addresses.get(endpoint, ())))
 
 
+def nameless(wanted: Assignment, addresses: Mapping[str, Sequence[str]]) -> list[str]:
+    """The endpoints of a track that has no address at all: it cannot serve until its names are known."""
+    serving = (wanted.stable, *((wanted.candidate,) if wanted.candidate and wanted.split.candidate_bp else ()))
+    return [
+        endpoint for version in serving if not _resolved(version.endpoints, addresses) for endpoint in version.endpoints
+    ]
+
+
 def plan(wanted: Target, seen: Seen, layout: Layout) -> Plan:
     """What is left to do. See the module.
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
+from adapters.names import LOOKUP_TIMEOUT_S, AddressBook, Resolve, endpoints_of, look_up
 from adapters.port import (
     ALL_STABLE,
     Applied,
@@ -24,11 +25,9 @@ from adapters.port import (
     Proof,
     Receipt,
     Verification,
-    Version,
 )
 from adapters.wishes import Wish
 
-from .addresses import Resolve, addresses_of, look_up, without_lookup
 from .control import CONFLICT, Answer, Control, TokenAt
 from .document import (
     AddressError,
@@ -107,13 +106,12 @@ class OpenRestyGateway:
         self.capabilities = replace(CAPABILITIES, observe_every_s=options.observe_every_s)
         self._options = options
         self._control = Control(name, options.control, options.token, options.timeout_s)
-        self._resolve = resolve
+        self._book = AddressBook(resolve)
         self._now_s = now_s
         self._by = f"turnout/{name}"
         self._wanted: dict[str, Assignment] = {}
         self._applied: dict[str, Document] = {}
         self._generations: dict[str, int] = {}
-        self._addresses: dict[str, dict[str, tuple[str, ...]]] = {}
         self._settled: set[str] = set()
         self._stack = AsyncExitStack()
         self._has_news = asyncio.Event()
@@ -156,9 +154,10 @@ class OpenRestyGateway:
         agent = assignment.agent
         if assignment.split == ALL_STABLE and not self._can_be_written(assignment):
             await self._lower(assignment)
-        addresses = await self._learn(assignment, again=False)
-        possible, problem = served(assignment, addresses)
-        wanted = document(possible, addresses)
+        await self._book.learn(_serving(assignment), LOOKUP_TIMEOUT_S)
+        self._book.sweep(lambda: [each for wanted in self._wanted.values() for each in endpoints_of(wanted)])
+        possible, problem = served(assignment, self._book.known)
+        wanted = document(possible, self._book.known)
         self._applied[agent] = wanted
         answer = await self._set(agent, wanted)
         found = difference(answer, wanted)
@@ -190,9 +189,9 @@ class OpenRestyGateway:
 
     def _can_be_written(self, assignment: Assignment) -> bool:
         """Whether that needs nobody who knows addresses."""
-        endpoints = _endpoints(_serving(assignment))
+        self._book.note(_serving(assignment))
         try:
-            document(assignment, without_lookup(endpoints, self._addresses.get(assignment.agent, {})))
+            document(assignment, self._book.known)
         except DocumentError:
             return False
         return True
@@ -211,16 +210,6 @@ class OpenRestyGateway:
                 log.warning("%s: %s is all stable; names are looked up before the rest is set", self.name, agent)
         except GatewayError as error:  # what follows may do it all the same
             log.warning("%s: the candidate's share of %s is not lowered yet: %s", self.name, agent, error)
-
-    async def _learn(self, assignment: Assignment, *, again: bool) -> dict[str, tuple[str, ...]]:
-        """Addresses of the versions that serve. Those of one that drains are kept: everything may return to it."""
-        known = self._addresses.get(assignment.agent, {})
-        versions = assignment.versions if again else _serving(assignment)
-        found = await addresses_of(_endpoints(versions), self._resolve, known, again=again)
-        known = self._addresses.get(assignment.agent, {})
-        kept = {endpoint: known[endpoint] for endpoint in _endpoints(assignment.versions) if endpoint in known}
-        self._addresses[assignment.agent] = {**kept, **found}
-        return found
 
     async def _read(self, agent: str) -> Answer:
         """What stands of an agent; an empty answer where nothing does."""
@@ -268,9 +257,9 @@ class OpenRestyGateway:
         if applied is None or wanted is None:
             return Verification(self.name, Proof.PENDING, "nothing has been applied for it yet")
         try:
-            addresses = await self._learn(wanted, again=True)
-            possible, problem = served(wanted, addresses)
-            if document(possible, addresses) != applied:
+            await self._book.learn(endpoints_of(wanted), LOOKUP_TIMEOUT_S, again=True)
+            possible, problem = served(wanted, self._book.known)
+            if document(possible, self._book.known) != applied:
                 return Verification(self.name, Proof.RESET, "a host name has other addresses now")
             answer = await self._read(agent)
         except DocumentError as error:
@@ -308,7 +297,7 @@ class OpenRestyGateway:
 
     async def remove(self, agent: str) -> None:
         """Have nginx forget the agent. Raises GatewayError."""
-        for known in (self._wanted, self._applied, self._generations, self._addresses):
+        for known in (self._wanted, self._applied, self._generations):
             known.pop(agent, None)
         self._settled.discard(agent)
         await self._control.ask("DELETE", f"/agents/{agent}")
@@ -327,9 +316,6 @@ def _outcome_of(error: GatewayError) -> Applied:
     return Applied.UNCONFIRMED if error.code in {"unconfirmed", "conflict"} else Applied.UNREACHABLE
 
 
-def _serving(assignment: Assignment) -> tuple[Version, ...]:
-    return (assignment.stable, *((assignment.candidate,) if assignment.candidate else ()))
-
-
-def _endpoints(versions: Iterable[Version]) -> list[str]:
-    return [endpoint for version in versions for endpoint in version.endpoints]
+def _serving(assignment: Assignment) -> list[str]:
+    """The endpoints that requests may go to; what is known of the others is kept, because all may return to them."""
+    return endpoints_of(replace(assignment, draining=()))

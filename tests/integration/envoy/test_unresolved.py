@@ -20,7 +20,7 @@ class Names:
     async def __call__(self, host: str, port: int):
         if self.is_down:
             raise OSError("no such name")
-        return (("127.0.0.1", port),)
+        return ("127.0.0.1",)
 
 
 @pytest.fixture

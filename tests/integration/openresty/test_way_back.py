@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.openresty import addresses
+from adapters.openresty import gateway as module
 from adapters.openresty.control import TokenAt
 from adapters.openresty.gateway import OpenRestyGateway, OpenRestyOptions
 from adapters.port import Applied, Version
@@ -21,7 +21,7 @@ class Resolver:
 
     async def __call__(self, host, port):
         await self.is_there.wait()
-        return (f"127.0.0.1:{port}",)
+        return ("127.0.0.1",)
 
 
 def named(version):
@@ -33,7 +33,7 @@ def named(version):
 async def again(scene, monkeypatch):
     """Another controller for the same nginx, and what it asks for addresses."""
     monkeypatch.setenv("A_TOKEN", TOKEN)
-    monkeypatch.setattr(addresses, "LOOKUP_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(module, "LOOKUP_TIMEOUT_S", 0.2)
     resolver = Resolver()
     options = OpenRestyOptions(scene.stage.control, TokenAt(variable="A_TOKEN"))
     gateway = OpenRestyGateway("edge", options, resolve=resolver)

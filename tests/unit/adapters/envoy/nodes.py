@@ -123,7 +123,7 @@ class Names:
         self.asked += 1
         if host not in self.known:
             raise OSError("no such name")
-        return ((self.known[host], port),)
+        return (self.known[host],)
 
 
 def edge(server: FakeServer, resolve=None) -> EnvoyGateway:

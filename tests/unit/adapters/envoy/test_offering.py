@@ -10,7 +10,7 @@ from tests.unit.adapters.envoy.nodes import BAD, CANDIDATE, FakeNode, FakeServer
 from xds.resources import Listener, ResourceType
 
 LISTENER = Listener("edge", "127.0.0.1", 10_000, routes="edge").resource()
-ADDRESSES = {f"127.0.0.1:{port}": (("127.0.0.1", port),) for port in range(3000, 3010)}
+ADDRESSES = {f"127.0.0.1:{port}": (f"127.0.0.1:{port}",) for port in range(3000, 3010)}
 
 
 def make(assignment) -> Offer:

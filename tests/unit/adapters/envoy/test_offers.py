@@ -15,7 +15,7 @@ from adapters.port import ALL_STABLE, Split
 from tests.unit.adapters.envoy.nodes import BAD, CANDIDATE, wanted
 from xds.acks import Refusal
 
-ADDRESSES = {f"127.0.0.1:{port}": (("127.0.0.1", port),) for port in range(3000, 3003)}
+ADDRESSES = {f"127.0.0.1:{port}": (f"127.0.0.1:{port}",) for port in range(3000, 3003)}
 
 
 def test_the_least_of_an_agent_is_its_stable_version():

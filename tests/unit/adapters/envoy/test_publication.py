@@ -7,7 +7,7 @@ from tests.unit.adapters.envoy.nodes import BAD, wanted
 from xds.resources import Listener, ResourceType
 
 LISTENER = Listener("edge", "127.0.0.1", 10_000, routes="edge").resource()
-ADDRESSES = {f"127.0.0.1:{port}": (("127.0.0.1", port),) for port in range(3000, 3003)}
+ADDRESSES = {f"127.0.0.1:{port}": (f"127.0.0.1:{port}",) for port in range(3000, 3003)}
 
 
 def resources(*arguments, **facts):

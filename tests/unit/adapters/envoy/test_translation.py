@@ -10,8 +10,8 @@ from xds.errors import ResourceError
 from xds.resources import HashByCookie, HashByHeader, ResourceType, Share
 
 ADDRESSES = {
-    **{f"127.0.0.1:{port}": (("127.0.0.1", port),) for port in range(3000, 3003)},
-    "agent.test:80": (("10.0.0.1", 80), ("2001:db8::1", 80)),
+    **{f"127.0.0.1:{port}": (f"127.0.0.1:{port}",) for port in range(3000, 3003)},
+    "agent.test:80": ("10.0.0.1:80", "[2001:db8::1]:80"),
 }
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.haproxy import answers
-from adapters.haproxy.plan import Layout, Seen, plan, target
+from adapters.haproxy.plan import Layout, Seen, nameless, plan, target
 from adapters.port import Assignment, Route, Split, Version
 from tests.unit.adapters.haproxy.scripted import Scripted, empty, stat
 
@@ -178,3 +178,11 @@ def _puts_right(haproxy, wanted, layout):
         lit = now
 
     bring(haproxy, wanted, layout, check)
+
+
+def test_a_track_without_any_address_is_told_by_its_names():
+    wanted = at(10, Version("1", ("old:1", "10.0.0.1:1")), Version("2", ("new:2",)))
+    known = {"10.0.0.1:1": ("10.0.0.1:1",)}
+    assert nameless(wanted, known) == ["new:2"], "one of stable's two endpoints is enough"
+    assert nameless(replace(wanted, split=Split()), known) == [], "a way back needs no candidate"
+    assert nameless(wanted, {}) == ["old:1", "10.0.0.1:1", "new:2"]

@@ -15,7 +15,7 @@ class Names:
     """A resolver that knows one name."""
 
     def __init__(self):
-        self.found = ("10.0.0.1:80",)
+        self.found = ("10.0.0.1",)
         self.answers = asyncio.Event()
         self.answers.set()
 
@@ -175,7 +175,7 @@ async def test_drift_is_found(gateway, nginx, names):
     nginx.records.clear()
     assert (await gateway.verify("bot")).proof is Proof.RESET, "a restart without its state would not be noticed"
     await gateway.apply(at(1_000), timeout_s=5.0)
-    names.found = ("10.0.0.2:80",)
+    names.found = ("10.0.0.2",)
     found = await gateway.verify("bot")
     assert (found.proof, "addresses" in found.detail) == (Proof.RESET, True)
     await gateway.apply(at(1_000), timeout_s=5.0)
