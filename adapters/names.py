@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from ipaddress import ip_address
 
 from adapters.port import Assignment, host_port
+from adapters.rotation import Rotation
 
 LOOKUPS_MAX = 32
 """At one time, of all gateways together."""
@@ -57,17 +59,21 @@ def joined(address: str, port: int) -> str:
 class AddressBook:
     """What the endpoints of one gateway resolved to last. A name that stops resolving keeps the addresses that it had.
 
+    One whose answers rotate keeps those that it names from time to time (:mod:`adapters.rotation`).
+
     Args:
         resolve: looks a host name up.
+        now_s: a clock that never goes back.
 
     Attributes:
         known: of each ``host:port`` that has any, its addresses as ``address:port``, in their order.
     """
 
-    def __init__(self, resolve: Resolve = look_up) -> None:
+    def __init__(self, resolve: Resolve = look_up, *, now_s: Callable[[], float] = time.monotonic) -> None:
         self._resolve = resolve
+        self._now_s = now_s
         self._turns = asyncio.Semaphore(LOOKUPS_MAX)
-        self._asked: set[str] = set()
+        self._asked: dict[str, Rotation] = {}
         self._sweep_from = SWEPT_FROM
         self.known: dict[str, tuple[str, ...]] = {}
 
@@ -84,6 +90,14 @@ class AddressBook:
     def of(self, endpoints: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
         """What each of them resolved to last; nothing, where it has no address."""
         return {endpoint: self.known.get(endpoint, ()) for endpoint in endpoints}
+
+    def moved(self, resolved: Mapping[str, tuple[str, ...]]) -> str:
+        """Which of these endpoints are elsewhere now, in a sentence for people; empty when none is."""
+        return "; ".join(
+            f"{endpoint} is at {', '.join(self.known[endpoint])} now"
+            for endpoint, before in resolved.items()
+            if self.known.get(endpoint, before) != before
+        )
 
     def unasked(self, endpoints: Iterable[str]) -> list[str]:
         """Those that have no address because nobody was asked for it yet."""
@@ -109,7 +123,8 @@ class AddressBook:
         names = [each for each in endpoints if each not in self.known or (again and each in self._asked)]
         if not names:
             return []
-        self._asked.update(names)
+        for name in names:
+            self._asked.setdefault(name, Rotation())
         async with asyncio.TaskGroup() as tasks:
             lookups = {name: tasks.create_task(self._look_one_up(name)) for name in names}
             _, late = await asyncio.wait(lookups.values(), timeout=within_s)
@@ -122,7 +137,7 @@ class AddressBook:
         return [f"{name} does not resolve: {problem}" for name, problem in problems.items() if problem]
 
     async def _look_one_up(self, name: str) -> str:
-        host, port = host_port(name)
+        (host, port), answers = host_port(name), self._asked[name]
         async with self._turns:
             try:
                 found = await self._resolve(host, port)
@@ -130,7 +145,7 @@ class AddressBook:
                 return str(error) or type(error).__name__
         if not found:
             return "it has no address"
-        self.known[name] = tuple(joined(address, port) for address in sorted(found))
+        self.known[name] = tuple(joined(address, port) for address in answers.take(found, self._now_s()))
         return ""
 
     def sweep(self, used: Callable[[], Iterable[str]]) -> None:
@@ -138,6 +153,6 @@ class AddressBook:
         if len(self) < self._sweep_from:
             return
         kept = set(used())
-        self._asked &= kept
+        self._asked = {name: answers for name, answers in self._asked.items() if name in kept}
         self.known = {endpoint: found for endpoint, found in self.known.items() if endpoint in kept}
         self._sweep_from = max(SWEPT_FROM, 2 * len(self))

@@ -210,7 +210,8 @@ class Proof(StrEnum):
     RESET and DRIFTED both say that something else stands there than was applied and confirmed. RESET: the gateway began
     again (another process, another epoch, its own file read anew), and what was applied went with that; it is applied
     again at once. DRIFTED: it has been up all the time, so somebody has changed it. An adapter that cannot tell says
-    RESET where what stands there is what the gateway starts with, and DRIFTED where it is not.
+    RESET where what stands there is what the gateway starts with, and DRIFTED where it is not. Where all of it stands,
+    and a host name has other addresses by now, it is PENDING: they are applied at once, and that was no restart.
     """
 
     APPLIED = "applied"

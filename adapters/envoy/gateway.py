@@ -321,8 +321,8 @@ class EnvoyGateway:
         if not self._offering.stands(applied.offer):
             return Verification(self.name, Proof.REFUSED, "it was refused, and something else is offered instead")
         await self._book.learn(applied.resolved, LOOKUP_TIMEOUT_S, again=True)
-        if self._book.of(applied.resolved) != applied.resolved:
-            return Verification(self.name, Proof.RESET, "a host name has other addresses now")
+        if moved := self._book.moved(applied.resolved):
+            return Verification(self.name, Proof.PENDING, moved)
         if not self._server.connected(self.name):
             return Verification(self.name, Proof.UNREACHABLE, "no Envoy is connected")
         if behind := not_acked(self._server.behind(self.name, applied.generation)):

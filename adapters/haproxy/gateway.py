@@ -282,15 +282,18 @@ class HaproxyGateway:
         return Verification(self.name, Proof.APPLIED, await self._files.keep(self._processes[0]))
 
     def _compare(self, process: HaproxyProcess, agent: _Agent, sight: Sight) -> tuple[Proof, str]:
-        """What stands at one process. It is somebody's hand only if the same process no longer has what it had."""
+        """What stands at one process. Somebody's hand is what it has lost in its life; if nothing, a name has moved."""
         layout = self._options.layout
         aim = target(agent.wanted, layout, self._book.known)
         todo = plan(aim, sight.seen, layout)
         if todo.commands:
             life, had = agent.confirmed.get(process.socket, (sight.sighting.life, aim))
-            is_by_hand = life == sight.sighting.life and plan(had, sight.seen, layout).commands
             words = f"to put it right: {'; '.join(todo.commands)}"
-            return (Proof.DRIFTED if is_by_hand else Proof.RESET), words
+            if life != sight.sighting.life:
+                return Proof.RESET, words
+            if plan(had, sight.seen, layout).commands:
+                return Proof.DRIFTED, words
+            return Proof.PENDING, f"a host name has other addresses now; {words}"
         return (Proof.REFUSED if todo.problem else Proof.APPLIED), todo.problem
 
     async def observe(self, agent: str) -> Observation:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from adapters.names import LOOKUP_TIMEOUT_S, AddressBook, Resolve, endpoints_of, look_up
 from adapters.port import (
@@ -84,6 +85,13 @@ class OpenRestyOptions:
     observe_every_s: float = 1.0
 
 
+class _Applied(NamedTuple):
+    """What was set last of an agent, and what its endpoints resolved to then."""
+
+    document: Document
+    resolved: Mapping[str, tuple[str, ...]]
+
+
 class OpenRestyGateway:
     """One gateway.
 
@@ -110,7 +118,7 @@ class OpenRestyGateway:
         self._now_s = now_s
         self._by = f"turnout/{name}"
         self._wanted: dict[str, Assignment] = {}
-        self._applied: dict[str, Document] = {}
+        self._applied: dict[str, _Applied] = {}
         self._generations: dict[str, int] = {}
         self._settled: set[str] = set()
         self._stack = AsyncExitStack()
@@ -158,7 +166,7 @@ class OpenRestyGateway:
         self._book.sweep(lambda: [each for wanted in self._wanted.values() for each in endpoints_of(wanted)])
         possible, problem = served(assignment, self._book.known)
         wanted = document(possible, self._book.known)
-        self._applied[agent] = wanted
+        self._applied[agent] = _Applied(wanted, self._book.of(_serving(assignment)))
         answer = await self._set(agent, wanted)
         found = difference(answer, wanted)
         return (Applied.UNCONFIRMED, found) if found else (Applied.CONFIRMED, unsaved_in(answer) or problem)
@@ -259,15 +267,15 @@ class OpenRestyGateway:
         try:
             await self._book.learn(endpoints_of(wanted), LOOKUP_TIMEOUT_S, again=True)
             possible, problem = served(wanted, self._book.known)
-            if document(possible, self._book.known) != applied:
-                return Verification(self.name, Proof.RESET, "a host name has other addresses now")
+            if document(possible, self._book.known) != applied.document:
+                return Verification(self.name, Proof.PENDING, self._book.moved(applied.resolved))
             answer = await self._read(agent)
         except DocumentError as error:
             return Verification(self.name, Proof.REFUSED, str(error))
         except GatewayError as error:
             proof = Proof.REFUSED if error.code in REFUSALS else Proof.UNREACHABLE
             return Verification(self.name, proof, str(error))
-        found, by = difference(answer, applied), set_by(answer)
+        found, by = difference(answer, applied.document), set_by(answer)
         if not found:
             return Verification(self.name, Proof.APPLIED, unsaved_in(answer) or problem)
         # A restart, a dead-man switch, a request of ours that came late: what stands is ours, or nothing does.

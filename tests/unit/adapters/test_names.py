@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import socket
 import threading
 
@@ -148,6 +149,20 @@ async def test_many_names_are_looked_up_at_once_but_not_all():
     resolver = Resolver(**{f"a{number}_test": ["10.0.0.1"] for number in range(200)})
     await AddressBook(resolver).learn((f"a{number}.test:80" for number in range(200)), WAIT_S)
     assert resolver.most == LOOKUPS_MAX
+
+
+async def test_a_name_whose_answers_rotate_is_no_change_each_time():
+    answers = itertools.cycle([["10.0.0.1", "10.0.0.2"], ["10.0.0.3", "10.0.0.4"], ["10.0.0.2", "10.0.0.3"]])
+
+    async def rotate(host, port):
+        return next(answers)
+
+    now_s = itertools.count(0, 5)
+    book, found = AddressBook(rotate, now_s=lambda: next(now_s)), []
+    for _ in range(30):
+        await book.learn(["a.test:80"], WAIT_S, again=True)
+        found.append(book.known["a.test:80"])
+    assert len(set(found[3:])) == 1, "every five seconds sessions lose an instance that is still there"
 
 
 async def test_the_book_forgets_what_nobody_uses(monkeypatch):

@@ -46,7 +46,7 @@ async def test_a_name_that_resolves_later_is_noticed_and_its_endpoints_are_sent(
     await apply(gateway, wanted(agent="late", stable=NAMED))
     assert (await gateway.verify("late")).proof is Proof.APPLIED
     names.known["agent.test"] = "10.0.0.9"
-    assert (await gateway.verify("late")).proof is Proof.RESET, "the name is never looked up again"
+    assert (await gateway.verify("late")).proof is Proof.PENDING, "the name is never looked up again"
     receipt = await apply(gateway, wanted(agent="late", stable=NAMED))
     assert (receipt.outcome, receipt.detail) == (Applied.CONFIRMED, "")
     assert b"10.0.0.9" in cluster_of(served(server), "late/stable")
@@ -107,7 +107,9 @@ async def test_a_name_with_other_addresses_is_drift_and_applying_mends_it():
     assert (await gateway.verify("bot")).proof is Proof.APPLIED
     before = cluster_of(served(server), "bot/stable")
     names.known["agent.test"] = "10.0.0.10"
-    assert (await gateway.verify("bot")).proof is Proof.RESET
+    found = await gateway.verify("bot")
+    assert found.proof is Proof.PENDING, "a moved container would stand in the journal as a restart of the gateway"
+    assert found.detail == "agent.test:80 is at 10.0.0.10:80 now"
     await apply(gateway, wanted(stable=NAMED))
     assert cluster_of(served(server), "bot/stable") != before
     assert (await gateway.verify("bot")).proof is Proof.APPLIED
@@ -209,7 +211,7 @@ async def test_a_name_that_two_agents_share_is_mended_for_both():
         await apply(gateway, each)
     names.known["agent.test"] = "10.0.0.10"
     found = [(await gateway.verify(each.agent)).proof for each in agents]
-    assert found == [Proof.RESET, Proof.RESET], "the second agent goes on being sent to an address that is gone"
+    assert found == [Proof.PENDING, Proof.PENDING], "the second agent goes on being sent to an address that is gone"
 
 
 async def test_a_candidate_that_had_no_address_at_the_way_back_is_noticed_when_it_has():
@@ -220,6 +222,6 @@ async def test_a_candidate_that_had_no_address_at_the_way_back_is_noticed_when_i
     assert (await apply(gateway, late)).outcome is Applied.CONFIRMED
     assert (await gateway.verify("bot")).proof is Proof.APPLIED
     names.known["agent.test"] = "10.0.0.9"
-    assert (await gateway.verify("bot")).proof is Proof.RESET
+    assert (await gateway.verify("bot")).proof is Proof.PENDING
     await apply(gateway, late)
     assert b"10.0.0.9" in cluster_of(served(server), "bot/candidate")

@@ -250,7 +250,8 @@ async def test_host_names_are_looked_up_and_followed(one):
     found["agents"] = ["::1"]
     verification = await edge.verify("bot")
     assert "addr ::1 port 3001" in verification.detail
-    assert verification.proof is Proof.RESET, "a changed DNS answer would pause the rollout, and ask"
+    assert verification.proof is Proof.PENDING, "a changed DNS answer would pause the rollout, or be called a restart"
+    assert "a host name has other addresses now" in verification.detail
     one.entries["bot"] = "5000"
     assert (await edge.verify("bot")).proof is Proof.DRIFTED, "a person's edit hides behind a changed DNS answer"
     del found["agents"]

@@ -31,6 +31,17 @@ async def test_a_restart_is_undone_at_once_and_written_down(stage, edge):
         assert stage.journal.events[-2:] == ["Drifted", "Confirmed"]
 
 
+async def test_a_name_that_moves_in_the_middle_of_a_step_is_followed_and_is_nobodys_restart(stage, edge):
+    async with stage.driving() as driver:
+        await in_a_step(driver)
+        written, asked = list(stage.journal.events), len(edge.asked)
+        edge.proofs.append(Proof.PENDING)
+        await until(lambda: len(edge.asked) > asked, within_s=FOUND_WITHIN_S)
+        await passes(1.0)
+        assert (driver.state.phase, driver.state.all_confirmed) == (Phase.HEALTH_CHECK, True)
+        assert "Drifted" not in stage.journal.events[len(written) :], "the journal says that the gateway began again"
+
+
 async def test_somebodys_hand_pauses_and_is_left_until_it_is_answered(stage, edge):
     async with stage.driving() as driver:
         await in_a_step(driver)
