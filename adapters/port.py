@@ -295,6 +295,7 @@ class Capabilities:
         ignores: what it is not told of, because that is its own configuration.
         refuses: what it cannot do, so that an assignment which asks for it is not carried out.
         share_given: what becomes of a share; some depend on how many endpoints a track has.
+        share_kept: the same where sessions are kept, which may be more than was asked; None is no other.
     """
 
     share_bp_min: int
@@ -309,6 +310,7 @@ class Capabilities:
     ignores: frozenset[Wish] = frozenset()
     refuses: frozenset[Wish] = frozenset()
     share_given: ShareGiven = every_share
+    share_kept: ShareGiven | None = None
 
 
 @dataclass(frozen=True, slots=True)

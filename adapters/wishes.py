@@ -26,7 +26,7 @@ BEYOND_WEIGHTS = frozenset({Wish.ROUTE, Wish.RETRIES, Wish.REQUEST_TIMEOUT, Wish
 
 ShareGiven = Callable[[int, int, int], float]
 """From a share in basis points, and the number of stable's and of the candidate's endpoints, to the share that is
-given, in basis points: never more than was asked, and 0 for a refusal."""
+given, in basis points: 0 for a refusal, and never more than was asked, unless sessions are kept."""
 
 
 def every_share(candidate_bp: int, stable_endpoints: int, candidate_endpoints: int) -> float:

@@ -39,7 +39,16 @@ from .balancer import difference
 from .log_book import LogBook
 from .node import Life, Mode, Upstream, balancer, life_of, settings_differ, stored, weights_differ
 from .receiver import Receiver
-from .weights import SHARE_BP_MIN, NotPossibleError, Wanted, ring_points, share_given, target_name, wanted_of
+from .weights import (
+    SHARE_BP_MIN,
+    NotPossibleError,
+    Wanted,
+    ring_points,
+    share_given,
+    share_kept,
+    target_name,
+    wanted_of,
+)
 from .writing import Writing
 
 log = logging.getLogger(__name__)
@@ -54,6 +63,7 @@ CAPABILITIES = Capabilities(
     proves_effect=False,
     ignores=BEYOND_WEIGHTS,
     share_given=share_given,
+    share_kept=share_kept,
 )
 """Without the http-log plugin; with it, requests and errors are counted per version."""
 

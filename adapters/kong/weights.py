@@ -128,6 +128,13 @@ def ring_points(assignment: Assignment) -> int:
     return RING_POINTS_EACH * len(targets)
 
 
+def share_kept(candidate_bp: int, stable_targets: int, candidate_targets: int) -> float:
+    """What becomes of a share where sessions are hashed: each target that has a weight gets a point of the ring."""
+    given = share_given(candidate_bp, stable_targets, candidate_targets)
+    points = RING_POINTS_EACH * (stable_targets + candidate_targets)
+    return max(given, WHOLE_BP * candidate_targets / points) if given else given
+
+
 def changes(now: Weights, wanted: Wanted) -> list[tuple[str, int]]:
     """What to change, in this order, so that the candidate never has more than before or after, and never all is 0.
 

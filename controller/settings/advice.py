@@ -23,8 +23,8 @@ from controller.settings.quantity import format_duration, format_weight
 
 _LOOKUPS_AT_ONCE = 16
 
-SHARE_LOST_MAX = 0.1
-"""A share that is given smaller than it was asked for, by no more than this part of itself, is near enough."""
+SHARE_OFF_MAX = 0.1
+"""A share that is given otherwise than it was asked for, by no more than this part of itself, is near enough."""
 
 
 def advise(settings: Settings, capabilities: Mapping[str, Capabilities]) -> tuple[Problem, ...]:
@@ -151,23 +151,26 @@ def _wishes(agent: AgentSettings) -> Iterator[tuple[Wish, FieldPath]]:
 
 
 def _shares(document: Document, agent: AgentSettings, who: str, can: Capabilities) -> Iterator[Problem]:
-    """Shares that are refused, or that become much smaller ones."""
+    """Shares that are refused, or that become much smaller ones; or greater ones, where sessions are kept."""
     strategy, stable, candidate = agent.spec.strategy, agent.spec.stable, agent.spec.candidate or agent.spec.stable
     ours, theirs = len(stable.endpoints), len(candidate.endpoints)
     if strategy.type == "mirror":
         return
+    kept_give = can.share_kept if strategy.stickiness is not None else None
+    give = kept_give or can.share_given
+
+    def is_off(bp: int) -> bool:
+        return abs(give(bp, ours, theirs) - bp) > bp * SHARE_OFF_MAX
+
     for index, step in enumerate(strategy.stops()):
-        given_bp = can.share_given(step.weight_bp, ours, theirs)
-        if given_bp < step.weight_bp * (1 - SHARE_LOST_MAX):
+        given_bp = give(step.weight_bp, ours, theirs)
+        if is_off(step.weight_bp):
             path = (*STEPS, index, "weight") if strategy.steps else ("spec", "stable", "endpoints")
             servers = f"{theirs} of the candidate's endpoints beside {ours} of stable's"
-            makes = f"gives {given_bp / 100:.2g} %" if given_bp else "refuses it"
+            kept = " where sessions are kept" if kept_give else ""
+            makes = f"gives {given_bp / 100:.2g} %{kept}" if given_bp else "refuses it"
             message = f"{who} cannot give {format_weight(step.weight_bp)} % to {servers}: it {makes}."
-            next_bp = next(
-                bp
-                for bp in range(step.weight_bp, WHOLE_BP + 1)
-                if can.share_given(bp, ours, theirs) >= bp * (1 - SHARE_LOST_MAX)
-            )
+            next_bp = next(bp for bp in range(step.weight_bp, WHOLE_BP + 1) if not is_off(bp))
             yield document.problem(path, message, f"The next that it can give is {format_weight(next_bp)} %.")
 
 

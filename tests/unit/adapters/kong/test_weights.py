@@ -2,7 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.kong.weights import SUM_MAX, NotPossibleError, Wanted, changes, share_given, target_name, wanted_of
+from adapters.kong.weights import (
+    SUM_MAX,
+    NotPossibleError,
+    Wanted,
+    changes,
+    share_given,
+    share_kept,
+    target_name,
+    wanted_of,
+)
 from adapters.port import Assignment, Route, Split, Version
 
 STABLE = Version("1", ("10.0.0.1:80", "10.0.0.2:80"))
@@ -58,6 +67,13 @@ def test_what_weights_cannot_do_is_refused(asked, words):
 
 def test_people_are_told_of_what_is_refused():
     assert (share_given(9, 1, 1), share_given(10, 1, 1)) == (0, 10)
+
+
+def test_people_are_told_of_what_a_ring_makes_of_a_share():
+    assert [share_kept(bp, 1, 1) for bp in (9, 10, 31, 32, 10_000)] == [0, 31.25, 31.25, 32, 10_000], (
+        "any weight gets one point of a ring of 160 per target"
+    )
+    assert share_kept(10, 9, 1) == 10
 
 
 def test_a_way_back_is_always_possible():

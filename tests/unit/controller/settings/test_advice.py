@@ -159,6 +159,40 @@ spec:
     assert str(doubts[0] if doubts else "").endswith(said), "the remedy is not the least share that this gateway gives"
 
 
+STICKY = """\
+apiVersion: turnout.dev/v1alpha1
+kind: Gateway
+metadata: {name: edge}
+spec: {type: %s, %s: %s}
+---
+apiVersion: turnout.dev/v1alpha1
+kind: Agent
+metadata: {name: coder}
+spec:
+  gateways: [edge]
+  stable: {version: "1", endpoints: %s, drainUrl: http://10.0.0.1/drain}
+  strategy: {stickiness: {header: x-session}, steps: [{weight: %s, hold: 1m}, {weight: 50, hold: 1m}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "endpoints", "percent", "said"),
+    [
+        ("kong", ["10.0.0.1:80"], 0.1, "it gives 0.31 % where sessions are kept. The next that it can give is 0.29 %."),
+        ("kong", ["10.0.0.1:80"], 0.05, "it refuses it. The next that it can give is 0.29 %."),
+        ("kong", ["10.0.0.1:80"], 0.3, ""),
+        ("kong", ["10.0.0.1:80"], 1, ""),
+        ("kong", ["10.0.0.1:80", "10.0.0.2:80"], 0.2, "The next that it can give is 0.29 %."),
+        ("envoy", ["10.0.0.1:80"], 0.01, ""),
+    ],
+)
+def test_a_share_that_sessions_make_greater_is_said(kind, endpoints, percent, said):
+    text = STICKY % (kind, kind, KINDS[kind], endpoints, percent)
+    doubts = [str(doubt) for doubt in doubts_of(text) if doubt.field.startswith("spec.strategy.steps")]
+    assert len(doubts) == bool(said), "a candidate gets three times what was consented to, and nobody was told"
+    assert "".join(doubts).endswith(said)
+
+
 DRAINED = """\
 apiVersion: turnout.dev/v1alpha1
 kind: Gateway
