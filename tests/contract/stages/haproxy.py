@@ -36,9 +36,11 @@ class HaproxyStage:
         for name in ("turnout.map", "turnout.state"):
             (self.run / name).touch()
         text = self.configured((CONFIG / self.config).read_text()).replace(SHIPPED_AGENT, assignment.agent)
-        text = text.replace("127.0.0.1:8080", f"127.0.0.1:{ports.traffic}")
-        text = text.replace("127.0.0.1:5140", f"127.0.0.1:{ports.control}")
-        text = text.replace("127.0.0.1:3000", assignment.stable.endpoints[0])
+        ours = {"8080": f"127.0.0.1:{ports.traffic}", "5140": f"127.0.0.1:{ports.control}"}
+        ours["3000"] = assignment.stable.endpoints[0]
+        text = re.sub(
+            r"127\.0\.0\.1:(8080|5140|3000)\b", lambda found: ours[found[1]], text
+        )  # a free port may be 30007
         text = re.sub(r"^    stats socket", USER_SOCKET + r"\g<0>", text, count=1, flags=re.MULTILINE)
         (folder / "haproxy.cfg").write_text(text)
         self._program = Program([PROGRAM, *MASTERLY, "-f", "haproxy.cfg"], folder / "log", folder)
