@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from adapters.port import (
-    Applied,
-    Assignment,
-    Capabilities,
-    GatewayStatus,
-    Observation,
-    Proof,
-    Receipt,
-    Verification,
-)
+from adapters.capabilities import Capabilities
+from adapters.port import Applied, Assignment, GatewayStatus, Observation, Proof, Receipt, Verification
 
 CAPABILITIES = Capabilities(
     share_bp_min=1,

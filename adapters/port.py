@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
 
-from adapters.wishes import ShareGiven, Wish, every_share
+from adapters.capabilities import Capabilities
 
 WHOLE_BP = 10_000
 """All the traffic of an agent, in basis points (1/100 of a percent)."""
@@ -276,41 +276,6 @@ class Observation:
     age_s: float = 0.0
     sessions: Mapping[str, int] | None = None
     ring_points: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a gateway can do, so that ``turnout validate`` can warn of what a rollout asks in vain.
-
-    Attributes:
-        share_bp_min: the smallest share of traffic that it can give, with one endpoint on each track, in basis points.
-        sees_in_flight: draining can watch requests end; otherwise it waits the whole deadline.
-        cuts_streams: it can end a version's streams at the deadline; otherwise the agent must.
-        counts_per_version: it counts requests and errors per version.
-        mirrors: it can copy requests to the candidate.
-        dead_man: it goes back to stable by itself when the controller is gone.
-        proves_effect: a confirmation proves that new requests follow the split.
-        observe_every_s: how often it is worth looking at its counters, in seconds.
-        reports_latency: it counts, per version, requests that took longer than ``Assignment.latency_limits_s``.
-        ignores: what it is not told of, because that is its own configuration.
-        refuses: what it cannot do, so that an assignment which asks for it is not carried out.
-        share_given: what becomes of a share; some depend on how many endpoints a track has.
-        share_kept: the same where sessions are kept, which may be more than was asked; None is no other.
-    """
-
-    share_bp_min: int
-    sees_in_flight: bool
-    cuts_streams: bool
-    counts_per_version: bool
-    mirrors: bool
-    dead_man: bool
-    proves_effect: bool
-    observe_every_s: float = 1.0
-    reports_latency: bool = False
-    ignores: frozenset[Wish] = frozenset()
-    refuses: frozenset[Wish] = frozenset()
-    share_given: ShareGiven = every_share
-    share_kept: ShareGiven | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from adapters.capabilities import Capabilities
 from adapters.envoy.gateway import CAPABILITIES as ENVOY
 from adapters.envoy.gateway import EnvoyGateway, EnvoyOptions
 from adapters.haproxy.gateway import CAPABILITIES as HAPROXY
@@ -19,7 +20,7 @@ from adapters.nop import CAPABILITIES as NOP
 from adapters.nop import NopGateway
 from adapters.openresty.gateway import CAPABILITIES as OPENRESTY
 from adapters.openresty.gateway import OpenRestyGateway, OpenRestyOptions
-from adapters.port import Adapter, Capabilities
+from adapters.port import Adapter
 from adapters.traefik.gateway import CAPABILITIES as TRAEFIK
 from adapters.traefik.gateway import TraefikGateway, TraefikOptions
 from xds.server import XdsServer

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from adapters.capabilities import Capabilities
 from adapters.names import LOOKUP_TIMEOUT_S, AddressBook, Resolve, endpoints_of, look_up
 from adapters.port import (
     ALL_STABLE,
     Applied,
     Assignment,
-    Capabilities,
     GatewayStatus,
     Observation,
     Proof,

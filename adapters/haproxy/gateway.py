@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from adapters.capabilities import BEYOND_WEIGHTS, Capabilities, Wish
 from adapters.names import LOOKUP_TIMEOUT_S, AddressBook, Resolve, endpoints_of, look_up
 from adapters.port import (
     ALL_STABLE,
     Applied,
     Assignment,
-    Capabilities,
     GatewayError,
     GatewayStatus,
     Observation,
@@ -24,7 +24,6 @@ from adapters.port import (
     Verification,
     host_port,
 )
-from adapters.wishes import BEYOND_WEIGHTS, Wish
 
 from .answers import Life
 from .disk import Files

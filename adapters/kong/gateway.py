@@ -13,17 +13,16 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import aiohttp
 
+from adapters.capabilities import BEYOND_WEIGHTS, Capabilities
 from adapters.nodes import outcome_of, proof_of, whole_of, words_of
 from adapters.port import (
     ALL_STABLE,
     WHOLE_BP,
     Applied,
     Assignment,
-    Capabilities,
     GatewayError,
     GatewayStatus,
     Observation,
@@ -32,7 +31,6 @@ from adapters.port import (
     Verification,
     host_port,
 )
-from adapters.wishes import BEYOND_WEIGHTS
 
 from .admin import Admin, TokenSource
 from .balancer import difference
@@ -154,7 +152,10 @@ class KongGateway:
         self._turns = {admin.url: asyncio.Lock() for admin in self._nodes}
         self._receiver: Receiver | None = None
         if options.http_log is not None:
-            self._receiver = Receiver(*host_port(options.http_log), self._take_entry)
+            # At the earliest that it may have ended: what began before a split is never taken for guided by it.
+            self._receiver = Receiver(
+                *host_port(options.http_log), lambda entry: self._log_book.take(entry, self._now_s() - LOG_DELAY_S)
+            )
 
     @property
     def log_port(self) -> int | None:
@@ -261,10 +262,6 @@ class KongGateway:
         name = self._upstream(assignment).name
         self._log_book.know(name, assignment.agent, versions, assignment.latency_limits_s)
 
-    def _take_entry(self, entry: object) -> None:
-        # The earliest that it may have ended: what began before a split is never taken for one that it has guided.
-        self._log_book.take(entry, self._now_s() - LOG_DELAY_S)
-
     def _upstream(self, assignment: Assignment) -> Upstream:
         name = self._options.upstream.replace("{agent}", assignment.agent)
         return Upstream(name, assignment.stickiness)
@@ -323,19 +320,11 @@ class KongGateway:
         """What the http-log plugin has posted. Without it, nothing is known, which is not zero."""
         assignment = self._wanted.get(agent)
         if self._receiver is None or assignment is None:
-            return Observation(self.name, agent, self._epoch, MappingProxyType({}), MappingProxyType({}))
+            return Observation(self.name, agent, self._epoch, {}, {})
         await self._listen()
         upstream, known = self._upstream(assignment).name, [version.name for version in assignment.versions]
-        return Observation(
-            self.name,
-            agent,
-            self._epoch,
-            self._log_book.tallies(upstream, known),
-            MappingProxyType({}),
-            LOG_DELAY_S,
-            self._log_book.sessions(upstream, known),
-            ring_points(assignment),
-        )
+        tallies, sessions = self._log_book.tallies(upstream, known), self._log_book.sessions(upstream, known)
+        return Observation(self.name, agent, self._epoch, tallies, {}, LOG_DELAY_S, sessions, ring_points(assignment))
 
     async def status(self) -> GatewayStatus:
         """Which nodes answer, and what they are."""

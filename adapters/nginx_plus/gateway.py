@@ -15,12 +15,12 @@ from urllib.parse import quote
 
 import aiohttp
 
+from adapters.capabilities import BEYOND_WEIGHTS, Capabilities, Wish
 from adapters.nodes import outcome_of, proof_of, whole_of, words_of
 from adapters.port import (
     ALL_STABLE,
     Applied,
     Assignment,
-    Capabilities,
     GatewayError,
     GatewayStatus,
     Observation,
@@ -28,7 +28,6 @@ from adapters.port import (
     Receipt,
     Verification,
 )
-from adapters.wishes import BEYOND_WEIGHTS, Wish
 
 from .api import Api, Authorization
 from .counts import Counts

@@ -14,12 +14,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from adapters.capabilities import Capabilities, Wish
 from adapters.names import LOOKUP_TIMEOUT_S, AddressBook, Resolve, endpoints_of, look_up
 from adapters.port import (
     ALL_STABLE,
     Applied,
     Assignment,
-    Capabilities,
     GatewayError,
     GatewayStatus,
     Observation,
@@ -27,7 +27,6 @@ from adapters.port import (
     Receipt,
     Verification,
 )
-from adapters.wishes import Wish
 
 from .control import CONFLICT, Answer, Control, TokenAt
 from .document import (

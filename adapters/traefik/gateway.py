@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from adapters.capabilities import Capabilities, Wish
 from adapters.port import (
     ALL_STABLE,
     Applied,
     Assignment,
-    Capabilities,
     GatewayError,
     GatewayStatus,
     Observation,
@@ -28,7 +28,6 @@ from adapters.port import (
     Tally,
     Verification,
 )
-from adapters.wishes import Wish
 
 from .client import Client, Credential
 from .comparison import difference, trouble

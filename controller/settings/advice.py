@@ -10,8 +10,8 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from adapters.port import WHOLE_BP, Capabilities, Route
-from adapters.wishes import Wish
+from adapters.capabilities import Capabilities, Wish
+from adapters.port import WHOLE_BP, Route
 from controller.settings.address import host_of, ip_address
 from controller.settings.agent import AgentSettings
 from controller.settings.consistency import STEPS

@@ -7,10 +7,10 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from adapters.capabilities import Capabilities
 from adapters.port import (
     Applied,
     Assignment,
-    Capabilities,
     GatewayError,
     GatewayStatus,
     Observation,

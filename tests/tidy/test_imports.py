@@ -11,7 +11,14 @@ from tests.tidy.tree import ROOT
 RULES = configparser.ConfigParser()
 RULES.read(ROOT / ".importlinter")
 
-SHARED = {"adapters.port", "adapters.wishes", "adapters.nodes", "adapters.trust", "adapters.names", "adapters.rotation"}
+SHARED = {
+    "adapters.port",
+    "adapters.capabilities",
+    "adapters.nodes",
+    "adapters.trust",
+    "adapters.names",
+    "adapters.rotation",
+}
 """What every gateway may use."""
 GATEWAYS = {f"adapters.{path.stem}" for path in (ROOT / "adapters").iterdir() if path.name[0] not in "_."} - {
     *SHARED,

@@ -3,14 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from adapters.capabilities import Capabilities, Wish
 from adapters.envoy.gateway import EnvoyGateway, EnvoyOptions
 from adapters.haproxy.gateway import HaproxyOptions
 from adapters.haproxy.plan import Layout
 from adapters.kong.gateway import KongOptions
 from adapters.nop import NopGateway
-from adapters.port import Capabilities
 from adapters.registry import CAPABILITIES, FACTORIES, Shared, capabilities_of
-from adapters.wishes import Wish
 from controller.settings.gateway import AVAILABLE
 from xds.server import XdsServer
 

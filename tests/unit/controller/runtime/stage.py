@@ -7,10 +7,10 @@ from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from adapters.capabilities import Capabilities
 from adapters.port import (
     Applied,
     Assignment,
-    Capabilities,
     GatewayStatus,
     Observation,
     Proof,

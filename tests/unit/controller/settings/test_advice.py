@@ -1,6 +1,6 @@
 import pytest
 
-from adapters.port import Capabilities
+from adapters.capabilities import Capabilities
 from adapters.registry import capabilities_of
 from controller.roster import gateway_profile
 from controller.settings.advice import advise, unresolved

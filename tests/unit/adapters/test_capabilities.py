@@ -1,4 +1,4 @@
-from adapters.wishes import BEYOND_WEIGHTS, Wish, every_share
+from adapters.capabilities import BEYOND_WEIGHTS, Wish, every_share
 
 
 def test_sessions_are_the_only_wish_that_goes_with_weights():
