@@ -143,6 +143,7 @@ class Assignment:
         indicators: the outcomes that the agent's answers report (ORCA named metrics), e.g. ``task_failed``.
         latency_limits_s: count the requests that take longer than each of these, in seconds, from the whole request to
             the headers of its answer; the counts are in ``Tally.indicators`` under :func:`latency_over`.
+        drain_deadline_s: the longest that requests are left to end; none that is older is in flight.
     """
 
     agent: str
@@ -157,6 +158,7 @@ class Assignment:
     retries: int = 0
     indicators: tuple[str, ...] = ()
     latency_limits_s: tuple[float, ...] = ()
+    drain_deadline_s: float = 600.0
 
     def __post_init__(self) -> None:
         if self.candidate is None and (self.split.candidate_bp or self.split.mirror_bp):
@@ -253,6 +255,24 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionTally:
+    """Sessions that a gateway hashes onto the points of a ring, each counted once under a split.
+
+    A session counts by its first request under the split, and not before every request of that age has ended: those of
+    a fast version are logged sooner than those of a slow one.
+
+    Attributes:
+        counts: per version *name*, cumulative as those of a :class:`Tally`.
+        stable_points, candidate_points: how many points each track has. The fewer there are, the further may their
+            share of the ring be, by chance, from their share of the points.
+    """
+
+    counts: Mapping[str, int]
+    stable_points: int
+    candidate_points: int
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What one gateway has seen of one agent, per version name.
 
@@ -263,9 +283,7 @@ class Observation:
         tallies: per version *name*, cumulative counts. A version that is absent was not reported: that is not zero.
         in_flight: per version name, requests now open, streams included. Absent means that it cannot be seen.
         age_s: how long ago the oldest of these figures was read at the gateway, in seconds.
-        sessions: per version name, cumulative, sessions by where they came first of all under a confirmed split, which
-            makes all of them new; None where nobody counts them.
-        ring_points: onto how many points of a ring they are hashed: chance gives few of them another share than told.
+        sessions: where sessions were guided; None where nobody counts them.
     """
 
     gateway: str
@@ -274,8 +292,7 @@ class Observation:
     tallies: Mapping[str, Tally]
     in_flight: Mapping[str, int]
     age_s: float = 0.0
-    sessions: Mapping[str, int] | None = None
-    ring_points: int = 0
+    sessions: SessionTally | None = None
 
 
 @dataclass(frozen=True, slots=True)

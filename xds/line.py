@@ -89,11 +89,10 @@ class Line:
     async def _take_in(self, receive: Callable[[bytes, float], bool]) -> None:
         while (data := await self._read()) is not self._last:
             assert isinstance(data, bytes), "without serializers, messages are bytes"
+            # As in `turn`: mostly nobody waits, and a coroutine would be a good part of what a message costs.
             now_s = self._now_s()
             wait_s = self._bucket.take(now_s)
-            if (
-                wait_s > 0
-            ):  # and not `await self.turn()`: mostly nobody waits, and a coroutine is a good part of the cost
+            if wait_s > 0:
                 await asyncio.sleep(wait_s)
                 now_s += wait_s
             try:

@@ -29,22 +29,19 @@ from adapters.port import (
     Proof,
     Receipt,
     Verification,
-    host_port,
 )
 
 from .admin import Admin, TokenSource
 from .balancer import difference
-from .log_book import LogBook
+from .http_log import DELAY_S, HttpLog
 from .node import Life, Mode, Upstream, balancer, life_of, settings_differ, stored, weights_differ
-from .receiver import Receiver
 from .weights import (
     SHARE_BP_MIN,
     NotPossibleError,
     Wanted,
-    ring_points,
+    fits_ring,
     share_given,
     share_kept,
-    target_name,
     wanted_of,
 )
 from .writing import Writing
@@ -67,9 +64,6 @@ CAPABILITIES = Capabilities(
 
 POLL_S = 0.05
 POLL_MAX_S = 0.5
-
-LOG_DELAY_S = 2.0
-"""How old the newest entries may be: Kong's queue collects them for 1 s before it posts (``max_coalescing_delay``)."""
 
 CONNECTIONS_MAX = 32
 """To one node. Nodes share none: requests that a frozen one holds would leave nothing to the others."""
@@ -134,7 +128,7 @@ class KongGateway:
         self._epoch = uuid.uuid4().hex
         self._wanted: dict[str, Assignment] = {}
         self._lives: dict[tuple[str, str], Life] = {}
-        self._log_book = LogBook()
+        self._http_log = HttpLog(name, options.http_log, now_s)
         self._opened: aiohttp.ClientSession | None = None
         token = TokenSource(options.token_env, options.token_file)
         self._nodes = tuple(
@@ -150,17 +144,11 @@ class KongGateway:
             for url in options.nodes
         )
         self._turns = {admin.url: asyncio.Lock() for admin in self._nodes}
-        self._receiver: Receiver | None = None
-        if options.http_log is not None:
-            # At the earliest that it may have ended: what began before a split is never taken for guided by it.
-            self._receiver = Receiver(
-                *host_port(options.http_log), lambda entry: self._log_book.take(entry, self._now_s() - LOG_DELAY_S)
-            )
 
     @property
     def log_port(self) -> int | None:
         """Where the http-log plugin may post to now."""
-        return self._receiver.port if self._receiver and self._receiver.is_open else None
+        return self._http_log.port
 
     # --- applying -----------------------------------------------------------------------------------------------------
 
@@ -169,15 +157,15 @@ class KongGateway:
         for assignment in assignments:
             self._know(assignment)
         try:
-            await self._listen()
+            await self._http_log.open()
         except GatewayError as error:
             log.error("%s; it is tried again", error)  # noqa: TRY400 - no fault of ours
 
     async def apply(self, assignment: Assignment, *, timeout_s: float) -> Receipt:
         """Write the weights, and wait until every node's balancer has them. See the port."""
-        started_s, split, upstream = self._now_s(), assignment.split, self._upstream(assignment).name
+        started_s, split, upstream = self._now_s(), assignment.split, self._upstream(assignment)
         self._know(assignment)
-        self._log_book.count_sessions(upstream, None, started_s)
+        self._http_log.undivided(upstream)
         waiting = self._silent(f"no answer within {timeout_s:g} s")
         try:
             wanted = wanted_of(assignment)
@@ -193,7 +181,7 @@ class KongGateway:
             log.warning("%s: %s was refused: %s", self.name, assignment.agent, detail)
         if outcome is Applied.CONFIRMED:
             detail = _remark(assignment)
-            self._log_book.count_sessions(upstream, assignment.stickiness, self._now_s())
+            self._http_log.divided(upstream, assignment, wanted)
         return Receipt(self.name, outcome, split, detail, self._now_s() - started_s, code)
 
     async def _bring(self, assignment: Assignment, wanted: Wanted, waiting: dict[str, GatewayError]) -> None:
@@ -246,7 +234,7 @@ class KongGateway:
             return
         words = difference(found, wanted.all)
         if found is not None:
-            self._log_book.learn(upstream.name, found.addresses)
+            self._http_log.learn(upstream, found.addresses)
         if words:
             waiting[admin.url] = self._unconfirmed(admin, words)
         else:
@@ -254,17 +242,11 @@ class KongGateway:
 
     def _know(self, assignment: Assignment) -> None:
         self._wanted[assignment.agent] = assignment
-        versions = {
-            target_name(endpoint): version.name
-            for version in reversed(assignment.versions)
-            for endpoint in version.endpoints
-        }
-        name = self._upstream(assignment).name
-        self._log_book.know(name, assignment.agent, versions, assignment.latency_limits_s)
+        self._http_log.know(self._upstream(assignment), assignment)
 
     def _upstream(self, assignment: Assignment) -> Upstream:
         name = self._options.upstream.replace("{agent}", assignment.agent)
-        return Upstream(name, assignment.stickiness)
+        return Upstream(name, assignment.stickiness if fits_ring(assignment) else None)
 
     # --- reading back -------------------------------------------------------------------------------------------------
 
@@ -307,7 +289,7 @@ class KongGateway:
         if words := difference(found, wanted.all):
             return Verification(self.name, Proof.PENDING, f"{admin.url}: {words}")
         if found is not None:
-            self._log_book.learn(upstream.name, found.addresses)
+            self._http_log.learn(upstream, found.addresses)
         self._lives[agent, admin.url] = life  # it stands in this life as well
         return Verification(self.name, Proof.APPLIED)
 
@@ -319,12 +301,12 @@ class KongGateway:
     async def observe(self, agent: str) -> Observation:
         """What the http-log plugin has posted. Without it, nothing is known, which is not zero."""
         assignment = self._wanted.get(agent)
-        if self._receiver is None or assignment is None:
+        if not self._http_log.is_kept or assignment is None:
             return Observation(self.name, agent, self._epoch, {}, {})
-        await self._listen()
-        upstream, known = self._upstream(assignment).name, [version.name for version in assignment.versions]
-        tallies, sessions = self._log_book.tallies(upstream, known), self._log_book.sessions(upstream, known)
-        return Observation(self.name, agent, self._epoch, tallies, {}, LOG_DELAY_S, sessions, ring_points(assignment))
+        await self._http_log.open()
+        upstream = self._upstream(assignment)
+        tallies, sessions = self._http_log.tallies(upstream, assignment), self._http_log.sessions(upstream, assignment)
+        return Observation(self.name, agent, self._epoch, tallies, {}, DELAY_S, sessions)
 
     async def status(self) -> GatewayStatus:
         """Which nodes answer, and what they are."""
@@ -333,8 +315,8 @@ class KongGateway:
             for admin in self._nodes:
                 tasks.create_task(self._ask_who(admin, found))
         details = [f"{admin.url}: {found[admin.url][1]}" for admin in self._nodes]
-        if self._receiver is not None and self._log_book.strangers:
-            details.append(f"{self._log_book.strangers} log entries belong to none of our agents")
+        if self._http_log.strangers:
+            details.append(f"{self._http_log.strangers} log entries belong to none of our agents")
         reachable = all(answered for answered, _ in found.values())
         return GatewayStatus(self.name, "kong", reachable, "; ".join(details), self._options.nodes)
 
@@ -363,14 +345,13 @@ class KongGateway:
         if waiting:
             raise whole_of(self.name, waiting.values(), len(self._nodes))
         self._wanted.pop(agent, None)
-        self._log_book.forget(self._upstream(alone).name)
+        self._http_log.forget(self._upstream(alone))
         for admin in self._nodes:
             self._lives.pop((agent, admin.url), None)
 
     async def close(self) -> None:
         """Stop listening. Kong keeps serving what it has."""
-        if self._receiver is not None:
-            await self._receiver.close()
+        await self._http_log.close()
         if self._opened is not None:
             await self._opened.close()
             self._opened = None
@@ -383,15 +364,6 @@ class KongGateway:
                 connector=aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS_MAX)
             )
         return self._opened
-
-    async def _listen(self) -> None:
-        if self._receiver is None or self._receiver.is_open:
-            return
-        try:
-            await self._receiver.open()
-        except OSError as error:
-            words = f"nobody can post the log to {self._options.http_log}: {error}"
-            raise GatewayError(self.name, "unreachable", words, retryable=True) from error
 
 
 def _remark(assignment: Assignment) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from adapters.port import Stickiness, Tally, latency_over
 
@@ -37,7 +38,12 @@ class _Agent:
     limits_s: tuple[float, ...] = ()
     counts: dict[str, Tally] = field(default_factory=dict)
     sessions: Sessions | None = None
-    sessions_before: Mapping[str, int] = field(default_factory=dict)
+    division: object = None
+
+    @property
+    def names(self) -> set[str]:
+        """Every version that is known."""
+        return set(self.versions.values())
 
     def know(self, versions: Mapping[str, str]) -> None:
         """The newest addresses are kept, and those that are told again are new again."""
@@ -80,12 +86,29 @@ class LogBook:
             named = ((address, entry.versions.get(target)) for address, target in addresses.items())
             entry.know({address: version for address, version in named if version is not None})
 
-    def count_sessions(self, upstream: str, stickiness: Stickiness | None, since_s: float) -> None:
-        """Count the sessions of requests that begin from a moment on; every one is new then. None counts none."""
+    def divide(self, upstream: str, stickiness: Stickiness, lasting_s: float, division: object, now_s: float) -> None:
+        """Count sessions from now on, as a division of the ring guides them that has just been confirmed.
+
+        Args:
+            upstream: the upstream's name.
+            stickiness: what a session is known by.
+            lasting_s: the longest that a request may take.
+            division: what the ring is made of: under an equal one, a session goes where it went before.
+            now_s: on the clock of ``take``.
+        """
+        entry = self._agents[upstream]
+        if entry.sessions is None or entry.division != (stickiness, lasting_s, division):
+            counted = entry.sessions.counts(now_s) if entry.sessions else {}
+            before = {name: count for name, count in counted.items() if name in entry.names}
+            entry.sessions = Sessions(stickiness, lasting_s, before)
+            entry.division = (stickiness, lasting_s, division)
+        entry.sessions.begin(now_s)
+
+    def undivided(self, upstream: str) -> None:
+        """Nobody knows how the ring is divided now: no session counts that begins before it is confirmed."""
         entry = self._agents[upstream]
         if entry.sessions is not None:
-            entry.sessions_before = {name: entry.sessions.counts[name] for name in set(entry.versions.values())}
-        entry.sessions = Sessions(stickiness, since_s, entry.sessions_before) if stickiness else None
+            entry.sessions.begin(inf)
 
     def forget(self, upstream: str) -> None:
         """Count nothing of this upstream any more."""
@@ -98,30 +121,40 @@ class LogBook:
             return {}
         return {**dict.fromkeys(known, Tally()), **entry.counts}
 
-    def sessions(self, upstream: str, known: Iterable[str]) -> dict[str, int] | None:
-        """Sessions per version, cumulative, each counted where it was first seen; None while none are counted."""
+    def sessions(self, upstream: str, known: Iterable[str], now_s: float) -> dict[str, int] | None:
+        """Sessions per version, cumulative, see :class:`Sessions`; None while none are counted."""
         entry = self._agents.get(upstream)
         if entry is None or entry.sessions is None:
             return None
-        return {**dict.fromkeys(known, 0), **entry.sessions.counts}
+        return {**dict.fromkeys(known, 0), **entry.sessions.counts(now_s)}
 
-    def take(self, entry: object, at_s: float) -> None:
-        """Add one entry, which ended at this moment or later; whatever is none of ours is a stranger, and left out."""
+    def take(self, entry: object, ended_s: float, wall_ahead_s: float = 0.0) -> None:
+        """Add one entry; whatever is none of ours is left out, and counted as a stranger.
+
+        Args:
+            entry: what Kong has posted.
+            ended_s: a moment before which it has not ended, if it was posted at once.
+            wall_ahead_s: how far the wall clock is ahead of that clock.
+        """
         service = _mapping(entry, "service")
         host = service.get("host")
         agent = self._agents.get(host) if isinstance(host, str) else None
         tries = entry.get("tries") if isinstance(entry, dict) else None
-        if agent is None or not isinstance(tries, list) or not tries:
+        if not isinstance(entry, dict) or agent is None or not isinstance(tries, list) or not tries:
             self.strangers += 1
             return
         request = _mapping(entry, "request")
         if self._is_repeated(request.get("id")):
             return
         latencies = _mapping(entry, "latencies")
-        first, lasted_s = agent.versions.get(_address(tries[0])), _seconds(latencies.get("request"))
-        if agent.sessions is not None and first is not None and lasted_s is not None:
-            # Where a request was tried first is where the hash has guided it.
-            agent.sessions.take(_mapping(request, "headers"), at_s - lasted_s, first)
+        first = agent.versions.get(
+            _address(tries[0])
+        )  # where a request was tried first is where the hash has guided it
+        lasted_s, started_s = _seconds(latencies.get("request")), _seconds(entry.get("started_at"))
+        if agent.sessions is not None and first is not None and lasted_s is not None and started_s is not None:
+            # Kong posts a batch again that was not taken, a minute later even, and its clock may be wrong.
+            began_s = min(ended_s - lasted_s, started_s - wall_ahead_s)
+            agent.sessions.take(_mapping(request, "headers"), began_s, first)
         status, waited_s = _mapping(entry, "response").get("status"), _waited_s(latencies)
         failed = not is_whole(status) or status >= 500
         for index, attempt in enumerate(tries[:TRIES_MAX]):

@@ -20,6 +20,10 @@ SHARE_BP_MIN = WHOLE_BP // SUM_MAX
 RING_POINTS_EACH = 160
 """What each target has of the ring that sessions are hashed onto, on average; more or fewer by its weight."""
 
+RING_TARGETS_MAX = 50
+"""Targets of one ring. From about sixty on (160 points each, of 10,000 slots) there is no room for the last of them.
+Source: kong/runloop/balancer/consistent_hashing.lua, ``afterHostUpdate``."""
+
 ALONE = 100
 """The weight of each target of a version that has all the traffic; Kong's own default."""
 
@@ -108,6 +112,8 @@ def wanted_of(assignment: Assignment) -> Wanted:
         if split.candidate_bp:
             raise NotPossibleError(f"stable and candidate share {min(shared)}: Kong tells them apart by address")
         candidate_targets = tuple(target for target in candidate_targets if target not in shared)
+    if assignment.stickiness and 0 < split.candidate_bp < WHOLE_BP and not fits_ring(assignment):
+        raise NotPossibleError(f"Kong cannot keep sessions: more than {RING_TARGETS_MAX} targets do not fit its ring")
     if 0 < split.candidate_bp < SHARE_BP_MIN:
         raise NotPossibleError(f"{split.candidate_bp / 100:g} % is less than weights can give ({SHARE_BP_MIN / 100} %)")
     draining = frozenset(target for version in assignment.draining for target in targets_of(version))
@@ -120,12 +126,20 @@ def share_given(candidate_bp: int, stable_targets: int, candidate_targets: int) 
     return 0.0 if candidate_bp < SHARE_BP_MIN else float(_share(candidate_bp) * WHOLE_BP)
 
 
-def ring_points(assignment: Assignment) -> int:
-    """Onto how many points Kong hashes the sessions of an assignment, where both tracks have some of them."""
-    targets = {
-        target for version in (assignment.stable, assignment.candidate) if version for target in targets_of(version)
-    }
-    return RING_POINTS_EACH * len(targets)
+def ring_points(wanted: Wanted) -> tuple[int, int]:
+    """How many points of Kong's ring stable and the candidate have: by weight, rounded down, and one a target at least.
+
+    Kong counts targets without weight in, too, which gives the others more points. Fewer are the more cautious guess.
+    """
+    weights = wanted.all
+    total, points = sum(weights.values()), RING_POINTS_EACH * len(weights)
+    each = {target: max(1, weight * points // total) if weight else 0 for target, weight in weights.items()}
+    return sum(each[target] for target in wanted.stable), sum(each[target] for target in wanted.candidate)
+
+
+def fits_ring(assignment: Assignment) -> bool:
+    """Whether Kong can build a ring of all targets. Where it cannot, it answers 503 to all, and says it is well."""
+    return len({target for version in assignment.versions for target in targets_of(version)}) <= RING_TARGETS_MAX
 
 
 def share_kept(candidate_bp: int, stable_targets: int, candidate_targets: int) -> float:

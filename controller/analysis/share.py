@@ -10,7 +10,6 @@ is an e-process (Grünwald, de Heide, Koolen, arXiv 1906.07801).
 
 import dataclasses
 import math
-from typing import Any
 
 from controller.analysis.indicators import Counts
 from controller.analysis.mixture import Mixture
@@ -30,13 +29,11 @@ class ShareEvidence:
     Attributes:
         requests: all requests seen.
         candidate: those that went to the candidate.
-        commanded: those that should have, on average.
     """
 
     mixture: Mixture = dataclasses.field(default_factory=_over_odds)
     requests: int = 0
     candidate: int = 0
-    commanded: float = 0.0
 
     def after(self, candidate: int, requests: int, commanded_share: float) -> "ShareEvidence":
         """The evidence after a report: `candidate` of `requests` at a `commanded_share` in 0..1.
@@ -55,7 +52,6 @@ class ShareEvidence:
             self.mixture.after(factors),
             self.requests + requests,
             self.candidate + candidate,
-            self.commanded + commanded_share * requests,
         )
 
     @property
@@ -63,42 +59,22 @@ class ShareEvidence:
         """Log of the e-value against "the gateway does as it was told"."""
         return self.mixture.log_e
 
-    @property
-    def observed_share(self) -> float | None:
-        """The candidate's share of all requests seen; None without any."""
-        return self.candidate / self.requests if self.requests else None
 
-    @property
-    def commanded_share(self) -> float | None:
-        """The share that was commanded, averaged over the same requests; None without any."""
-        return self.commanded / self.requests if self.requests else None
+def hashed_log_e(to_candidate: int, to_stable: int, candidate_points: int, stable_points: int) -> float:
+    """Log of the e-value against "the gateway hashes sessions onto the points that it was told".
 
-    def to_record(self) -> dict[str, Any]:
-        """As JSON."""
-        return dataclasses.asdict(self) | {"mixture": self.mixture.to_record()}
-
-    @classmethod
-    def from_record(cls, record: dict[str, Any]) -> "ShareEvidence":
-        """The inverse of `to_record`, to the bit."""
-        return cls(**(record | {"mixture": Mixture.from_record(record["mixture"])}))
-
-
-def hashed_log_e(candidate: int, sessions: int, commanded_share: float, points: int) -> float:
-    """Log of the e-value against "the gateway hashes as it was told", after `candidate` of `sessions` new ones.
-
-    A commanded share of `points` random points on a circle is a share that chance has drawn, from Beta(points x share,
-    points x (1 - share)); every session then has that share. The alternative is that it could be any.
+    So many random points on a circle are a share that chance has drawn, from Beta(candidate_points, stable_points), and
+    every session has that share. The alternative is that it could be any.
 
     Args:
-        candidate: sessions that went to the candidate.
-        sessions: all that were seen, each of them once.
-        commanded_share: in 0..1, exclusive.
-        points: of the ring, of both tracks together. Each track has one at least.
+        to_candidate: sessions that went there, each counted once.
+        to_stable: those that went there.
+        candidate_points: of the ring.
+        stable_points: of the ring.
     """
-    own = min(max(points * commanded_share, 1.0), points - 1.0)
-    rest = sessions - candidate
-    as_told = _log_beta(own + candidate, points - own + rest) - _log_beta(own, points - own)
-    return _log_beta(1.0 + candidate, 1.0 + rest) - as_told
+    assert candidate_points > 0 < stable_points, "each track that gets sessions has a point"
+    told = _log_beta(candidate_points + to_candidate, stable_points + to_stable)
+    return _log_beta(1 + to_candidate, 1 + to_stable) - (told - _log_beta(candidate_points, stable_points))
 
 
 def _log_beta(a: float, b: float) -> float:

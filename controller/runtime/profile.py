@@ -26,11 +26,10 @@ class Profile:
         plan: the steps of its rollouts.
         gate: what a proposal must bring.
         judge: what its candidates are judged by; None where there are no objectives.
-        stickiness, dead_man_s, request_timeout_s, retries, indicators, latency_limits_s: see
+        stickiness, dead_man_s, request_timeout_s, retries, indicators, latency_limits_s, drain_deadline_s: see
             :class:`~adapters.port.Assignment`.
         on_drift: what is done when somebody has changed one of its gateways by hand.
         queries: the indicators that a Prometheus is asked for.
-        drain_deadline_s: how long requests in flight on a version without traffic may go on.
     """
 
     agent: str
@@ -82,4 +81,5 @@ class Profile:
             retries=self.retries,
             indicators=self.indicators,
             latency_limits_s=self.latency_limits_s,
+            drain_deadline_s=self.drain_deadline_s,
         )

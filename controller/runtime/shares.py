@@ -125,11 +125,13 @@ def _by_request(base: Observation, seen: Observation, split: Split, stable: str)
 
 
 def _by_session(base: Observation, seen: Observation, split: Split, stable: str) -> _Found:
-    """What the sessions say that were new since ``base``: none of them was guided by a split before."""
-    to_stable, to_others = _divided(base.sessions or {}, seen.sessions or {}, stable)
-    sessions = to_stable + to_others
-    log_e = hashed_log_e(to_others, sessions, split.candidate_bp / WHOLE_BP, seen.ring_points)
-    return _Found(log_e, to_others, sessions, "sessions")
+    """What the sessions say that were counted since ``base``; the gateway counts none that another split has guided."""
+    del split  # the points say it, and more exactly
+    assert seen.sessions is not None, "a gateway that counts sessions is asked"
+    before = base.sessions.counts if base.sessions else {}
+    to_stable, to_others = _divided(before, seen.sessions.counts, stable)
+    log_e = hashed_log_e(to_others, to_stable, seen.sessions.candidate_points, seen.sessions.stable_points)
+    return _Found(log_e, to_others, to_stable + to_others, "sessions")
 
 
 def _requests(seen: Observation) -> dict[str, int]:

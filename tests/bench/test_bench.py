@@ -78,8 +78,8 @@ def test_judging_a_block():
 
 async def test_pushes_and_storms():
     found = measured(await push_lines(2, STREAMS, storms=1, rounds=1, pushes=1))
-    assert len(found) == 8
-    assert len([what for what in found if what.endswith("floor set up as ours")]) == 2
+    assert len(found) == 10
+    assert len([what for what in found if what.endswith("floor set up as ours")]) == 4
     assert all("3 streams, 2 virtual hosts" in what for what in found)
 
 

@@ -45,6 +45,7 @@ def test_any_nonce_is_a_subscription_where_nothing_was_sent():
         (A, "ab", False, AB),
         (AB, "a", False, A),
         (Subscription(wildcard=True), "a", True, A),
+        (Subscription(wildcard=True), "", False, Subscription()),
     ],
 )
 def test_state_of_the_world_names_the_whole_set(before, names, full_state, after):

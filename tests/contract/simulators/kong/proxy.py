@@ -136,9 +136,9 @@ class Proxy:
 
 
 def session(request, upstream):
-    """What the request is hashed by; None for the wheel."""
+    """What the request is hashed by; None for the wheel. Without a header all go to one target."""
     if upstream["hash_on"] == "header":
-        return request.headers.get(upstream["hash_on_header"])
+        return request.headers.get(upstream["hash_on_header"], "")
     if upstream["hash_on"] == "cookie":
-        return request.cookies.get(upstream["hash_on_cookie"])
+        return request.cookies.get(upstream["hash_on_cookie"]) or uuid.uuid4().hex
     return None

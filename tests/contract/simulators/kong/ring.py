@@ -54,7 +54,7 @@ class Balancer:
     def _points(self, able):
         """Of each target by its weight, 160 on average and one at least: so few that chance decides on their share."""
         if self._able != able:
-            each = POINTS_EACH * len(able) / sum(able.values())
+            each = POINTS_EACH * len(self.weights) / sum(able.values())
             many = {target: max(1, int(each * weight)) for target, weight in able.items()}
             self._drawn = sorted((_hashed(f"{target}:{n}"), target) for target in able for n in range(many[target]))
             self._able = able

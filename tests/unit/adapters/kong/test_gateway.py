@@ -4,7 +4,8 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
-from adapters.kong.gateway import CAPABILITIES, HASHED, LOG_DELAY_S
+from adapters.kong.gateway import CAPABILITIES, HASHED
+from adapters.kong.http_log import DELAY_S
 from adapters.port import Applied, GatewayError, Proof, Split, Stickiness, Tally
 
 from .kongs import A, B, Kongs, at
@@ -204,7 +205,7 @@ async def test_what_kong_logs_is_counted_per_version():
             assert answer.status == 200
         observation = await gateway.observe("bot")
         assert observation.tallies == {"1.0": Tally(), "1.1": Tally(2, 1)}
-        assert observation.age_s == LOG_DELAY_S, "what was sent before a split would count for it"
+        assert observation.age_s == DELAY_S, "what was sent before a split would count for it"
         assert observation.epoch == (await gateway.observe("bot")).epoch
 
 
@@ -222,3 +223,27 @@ async def test_a_log_port_that_is_taken_is_told_and_tried_again(caplog):
             taken.close()
             await gateway.observe("bot")
             assert gateway.log_port == port
+
+
+async def test_sessions_count_under_a_split_that_is_confirmed_and_under_no_other():
+    kongs, sticky = Kongs(0.0), {"stickiness": Stickiness(header="x-session"), "drain_deadline_s": 0.0}
+
+    def ask(session):
+        entry = {
+            "service": {"host": "bot.turnout"},
+            "tries": [{"ip": "10.0.0.2", "port": 80}],
+            "request": {"headers": {"x-session": session}},
+            "latencies": {"request": 1},
+            "started_at": 1e15,
+        }
+        kongs.now_s += 10
+        gateway._http_log.take(entry)
+        kongs.now_s += 100
+
+    async with kongs.gateway(http_log="127.0.0.1:0") as gateway:
+        assert (await gateway.apply(at(1_000, **sticky), timeout_s=5.0)).outcome is Applied.CONFIRMED
+        ask("one")
+        assert (await gateway.observe("bot")).sessions.counts == {"1.0": 0, "1.1": 1}, "no session is ever judged"
+        assert (await gateway.apply(at(5, **sticky), timeout_s=5.0)).outcome is Applied.REFUSED
+        ask("two")
+        assert (await gateway.observe("bot")).sessions.counts["1.1"] == 1, "nobody knows what has guided it"

@@ -149,38 +149,64 @@ def test_whatever_is_posted_nothing_breaks(tries, rest, latencies):
         assert tally.errors <= tally.requests
 
 
-def sessions_after(*entries, since_s=0.0):
+BY_HEADER, LASTING_S = Stickiness(header="x-session"), 60.0
+
+
+def dividing(since_s=0.0):
     log_book = book()
-    log_book.count_sessions("bot.turnout", Stickiness(header="x-session"), since_s)
-    for taken, at_s in entries:
-        log_book.take(taken, at_s)
-    return log_book.sessions("bot.turnout", ["1.0", "1.1"])
+    log_book.divide("bot.turnout", BY_HEADER, LASTING_S, "at 10 %", since_s)
+    return log_book
 
 
 def of_session(session, *tries, **more):
-    return entry(*tries, request={"headers": {"x-session": session}}, **more)
+    """It took 70 s, see `entry`, and began at 50 by Kong's clock."""
+    return entry(*tries, request={"headers": {"x-session": session}}, started_at=50_000, **more)
+
+
+def sessions_of(log_book):
+    return log_book.sessions("bot.turnout", ["1.0", "1.1"], 10_000.0)
 
 
 def test_sessions_are_counted_where_their_first_request_was_tried_first():
-    entries = [(of_session("one", A), 100.0), (of_session("one", A), 100.0), (of_session("two", B, A), 100.0)]
-    assert sessions_after(*entries) == {"1.0": 1, "1.1": 1}, "a retry elsewhere is taken for the hash's choice"
+    log_book = dividing()
+    for taken in (of_session("one", A), of_session("one", A), of_session("two", B, A)):
+        log_book.take(taken, 120.0)
+    assert sessions_of(log_book) == {"1.0": 1, "1.1": 1}, "a retry elsewhere is taken for the hash's choice"
 
 
-def test_a_request_that_may_have_begun_before_the_split_is_no_session_of_it():
-    lasting = 70.0  # see `entry`
-    assert sessions_after((of_session("one", B), 10 + lasting - 0.1), since_s=10.0) == {"1.0": 0, "1.1": 0}
-    assert sessions_after((of_session("one", B), 10 + lasting), since_s=10.0) == {"1.0": 0, "1.1": 1}
-    assert sessions_after((of_session("one", B, latencies={}), 99.0), since_s=10.0) == {"1.0": 0, "1.1": 0}
+@pytest.mark.parametrize(
+    ("since_s", "ended_s", "wall_ahead_s", "counts"),
+    [
+        (50.0, 120.0, 0.0, 1),
+        (50.1, 120.0, 0.0, 0),
+        (50.0, 119.9, 0.0, 0),  # by when it was posted, it began before the split
+        (50.1, 180.0, 0.0, 0),  # by its own word it began before: the batch was posted a second time
+        (40.0, 180.0, 10.0, 1),
+        (41.0, 180.0, 10.0, 0),
+    ],
+)
+def test_what_may_have_begun_before_the_split_is_no_session_of_it(since_s, ended_s, wall_ahead_s, counts):
+    log_book = dividing(since_s)
+    log_book.take(of_session("one", B), ended_s, wall_ahead_s)
+    assert sessions_of(log_book) == {"1.0": 0, "1.1": counts}
+
+
+@pytest.mark.parametrize("missing", ["latencies", "started_at"])
+def test_a_request_that_does_not_say_when_it_began_is_no_session(missing):
+    log_book = dividing()
+    log_book.take({**of_session("one", B), missing: None}, 120.0)
+    assert sessions_of(log_book) == {"1.0": 0, "1.1": 0}
 
 
 def test_nobody_says_none_of_sessions_that_are_not_counted():
-    log_book = book()
-    assert log_book.sessions("bot.turnout", ["1.0"]) is None
-    log_book.count_sessions("bot.turnout", Stickiness(header="x-session"), 0.0)
-    log_book.take(of_session("one", A), 100.0)
-    log_book.count_sessions("bot.turnout", None, 100.0)
-    assert log_book.sessions("bot.turnout", ["1.0"]) is None, "a split that is not confirmed is judged"
-    log_book.count_sessions("bot.turnout", Stickiness(header="x-session"), 100.0)
-    assert log_book.sessions("bot.turnout", ["1.0"]) == {"1.0": 1, "1.1": 0}, (
-        "the counts fell, which looks like a restart"
-    )
+    assert sessions_of(book()) is None
+
+
+def test_sessions_under_another_split_are_new_and_under_the_same_they_are_not():
+    log_book = dividing()
+    for division, counted in (("at 10 %", 1), ("at 10 %", 1), ("at 20 %", 2)):
+        log_book.undivided("bot.turnout")
+        log_book.take(of_session("nobody knows by what it is guided", B), 120.0)
+        log_book.divide("bot.turnout", BY_HEADER, LASTING_S, division, 40.0)
+        log_book.take(of_session("one", B), 120.0)
+        assert sessions_of(log_book) == {"1.0": 0, "1.1": counted}

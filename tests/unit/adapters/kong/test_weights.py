@@ -3,16 +3,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.kong.weights import (
+    RING_TARGETS_MAX,
     SUM_MAX,
     NotPossibleError,
     Wanted,
     changes,
+    fits_ring,
+    ring_points,
     share_given,
     share_kept,
     target_name,
     wanted_of,
 )
-from adapters.port import Assignment, Route, Split, Version
+from adapters.port import Assignment, Route, Split, Stickiness, Version
+from tests.unit.adapters.kong.kongs import A, at
 
 STABLE = Version("1", ("10.0.0.1:80", "10.0.0.2:80"))
 CANDIDATE = Version("2", ("10.0.0.3:80",))
@@ -128,3 +132,26 @@ def test_what_drains_stays_and_strangers_get_nothing():
 )
 def test_targets_have_one_spelling(written, name):
     assert target_name(written) == name
+
+
+@pytest.mark.parametrize(
+    ("candidate_bp", "stable", "points"),
+    [(1_000, (A,), (288, 32)), (100, (A,), (316, 3)), (10, (A,), (319, 1)), (1_000, (A, "10.0.0.3:80"), (432, 48))],
+)
+def test_the_ring_has_as_many_points_as_kong_gives_it(candidate_bp, stable, points):
+    assert ring_points(wanted_of(at(candidate_bp, stable=stable))) == points, "an honest ring is taken for another"
+
+
+def test_a_target_without_weight_has_no_point():
+    assert ring_points(wanted_of(at(0))) == (320, 0)
+
+
+def test_sessions_are_refused_where_kong_could_not_build_its_ring():
+    many = tuple(f"10.0.1.{number}:80" for number in range(RING_TARGETS_MAX))
+    sticky = {"stickiness": Stickiness(header="x-session"), "stable": many}
+    assert fits_ring(at(1_000, stable=many[1:]))
+    with pytest.raises(NotPossibleError, match="do not fit its ring"):
+        wanted_of(at(1_000, **sticky))
+    for way_out in (0, 10_000):
+        assert wanted_of(at(way_out, **sticky)).all, "a way back is refused for its sessions"
+    assert wanted_of(at(1_000, stable=many)).all

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.port import Split
+from adapters.port import SessionTally, Split
 from controller.runtime.shares import SETTLE_BLIND_S, SETTLE_S, Shares
 from tests.sim.clock import until
 from tests.unit.controller.runtime.stage import NEW, OLD, STATE, guided, guided_profile, observed
@@ -136,7 +136,7 @@ def test_one_session_may_make_most_of_the_requests():
 
 def by_session(old, new, old_sessions, new_sessions):
     sessions = {OLD.name: old_sessions, NEW.name: new_sessions}
-    return replace(seen(old, new, {}), sessions=sessions, ring_points=320)
+    return replace(seen(old, new, {}), sessions=SessionTally(sessions, 288, 32))
 
 
 def test_sessions_are_judged_where_they_are_counted():
