@@ -126,6 +126,7 @@ TestHistory = History.TestCase
 TestHistory.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
 
 
+@settings(deadline=None)  # a disk takes as long as it takes
 @given(drafts)
 def test_a_record_reads_back_the_same(entry):
     with tempfile.TemporaryDirectory() as directory:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -71,9 +72,9 @@ async def test_a_refused_candidate_ends_its_own_rollout_and_holds_up_nobody_else
                     await stage.split(percent, "other")
             await stage.phase(Phase.ROLLED_BACK, "bot")
             await stage.settled("bot")
-            asked = len(other.seen)
+            confirmed_s = time.monotonic()
             await theirs.more(30)
-            assert len(other.seen) == asked, "another agent's split did not hold"
+            assert set(theirs.by_version(confirmed_s)) == {"2.1"}, "another agent's split did not hold"
         assert ours.failed == theirs.failed == [], "what was refused broke what was served"
         assert bad.seen == [], "a refused candidate got a request"
         refusals = [receipt for receipt in stage.receipts("bot") if receipt.outcome is Applied.REFUSED]
@@ -114,9 +115,9 @@ async def test_what_was_refused_is_not_sent_again_and_the_next_good_candidate_is
             await stage.ask(events.CandidateDeclared, candidate=good.version())
             await stage.settled()
             await stage.split(100)
-            asked = len(stable.seen)
+            confirmed_s = time.monotonic()
             await load.more(30)
-            assert len(stable.seen) == asked
+            assert set(load.by_version(confirmed_s)) == {"1.1"}, "the next good candidate is not taken"
         assert load.failed == []
         assert bad.seen == []
 

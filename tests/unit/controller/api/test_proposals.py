@@ -140,7 +140,9 @@ async def test_a_no_is_carried_out_and_answered_though_the_journal_cannot_be_rea
         monkeypatch.setattr(at.journal, "read", fails)
         monkeypatch.setattr(at.journal, "last", fails)
         status, told = await at.ask("POST", f"/v1/proposals/{told['id']}/reject", {})
-        assert (status, told["phase"]) == (200, "rolling-back"), "a reviewer believes that their no was not heard"
+        # A gateway may have confirmed the way back already.
+        heard = (status, told["phase"]) in {(200, "rolling-back"), (200, "rolled-back")}
+        assert heard, f"a reviewer believes that their no was not heard: {status} {told}"
         status, problem = await at.ask("GET", "/v1/proposals/p0")
         assert (status, problem["code"]) == (503, "journal-unavailable")
 
