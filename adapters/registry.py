@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from adapters.capabilities import Capabilities
 from adapters.envoy.gateway import CAPABILITIES as ENVOY
 from adapters.envoy.gateway import EnvoyGateway, EnvoyOptions
-from adapters.haproxy.gateway import CAPABILITIES as HAPROXY
-from adapters.haproxy.gateway import HaproxyGateway, HaproxyOptions
-from adapters.haproxy.gateway import capabilities as haproxy_capabilities
+from adapters.haproxy.gateway import HaproxyGateway
+from adapters.haproxy.options import CAPABILITIES as HAPROXY
+from adapters.haproxy.options import HaproxyOptions
+from adapters.haproxy.options import capabilities as haproxy_capabilities
 from adapters.kong.gateway import CAPABILITIES as KONG
 from adapters.kong.gateway import KongGateway, KongOptions
 from adapters.kong.gateway import capabilities as kong_capabilities

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adapters.envoy.gateway import EnvoyOptions
-from adapters.haproxy.gateway import HaproxyOptions
+from adapters.haproxy.options import HaproxyOptions
 from adapters.haproxy.plan import Layout
 from adapters.kong.gateway import KongOptions
 from adapters.nginx_plus.gateway import NginxPlusOptions

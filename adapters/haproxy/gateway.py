@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
@@ -10,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from adapters.capabilities import BEYOND_WEIGHTS, Capabilities, Wish
 from adapters.names import LOOKUP_TIMEOUT_S, AddressBook, Resolve, endpoints_of, look_up
 from adapters.port import (
     ALL_STABLE,
@@ -29,56 +29,21 @@ from .answers import Life
 from .disk import Files
 from .latency import Latencies, line_in
 from .log_socket import LogSocket
-from .plan import Layout, Plan, Target, nameless, plan, target
+from .options import HaproxyOptions, capabilities
+from .plan import Plan, Target, nameless, plan, target
 from .process import HaproxyProcess, Sight
 from .runtime import try_all
-from .shares import share_given
 from .tallies import Tallies
 
 log = logging.getLogger(__name__)
 
-CAPABILITIES = Capabilities(
-    share_bp_min=1,
-    sees_in_flight=True,
-    cuts_streams=True,
-    counts_per_version=True,
-    mirrors=False,
-    dead_man=False,
-    proves_effect=True,
-    ignores=BEYOND_WEIGHTS | {Wish.STICKINESS},
-)
-"""Of map mode, without a log."""
-
-WEIGHTS_SHARE_BP_MIN = 39
-"""1 of 257, with one server on each track; with more of the candidate's beside fewer of stable's it is more."""
-
 ROUNDS_MAX = 3
 """How often one ``apply`` changes what is left to be changed; two do, unless somebody else does the same just then."""
 
+SIGHT_S = 2.0
+"""How long what was seen is taken for what stands: a process is looked at every second while its agent is watched."""
+
 REMOVE_TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class HaproxyOptions:
-    """One gateway's settings.
-
-    Attributes:
-        sockets: of each process, ``unix:/path`` or ``host:port``.
-        layout: names in the configuration; ``layout.map`` is None where weights divide.
-        master: the master's socket, where there is one process with one.
-        state_file: where ``server-state-file`` is for us; None writes none.
-        map_file: where the map's file is for us; None writes none.
-        timeout_s: for one command.
-        latency_log: ``ADDRESS:PORT`` where the log is sent to; None reports no latency.
-    """
-
-    sockets: tuple[str, ...]
-    layout: Layout
-    master: str | None = None
-    state_file: str | None = None
-    map_file: str | None = None
-    timeout_s: float = 2.0
-    latency_log: str | None = None
 
 
 @dataclass(slots=True)
@@ -86,12 +51,14 @@ class _Agent:
     """What is known of one agent.
 
     ``turns`` keeps looks at one process in order, so that no old figure follows a new one, and ``turns_back`` those at
-    the workers before it. ``confirmed`` has, per socket, the process that was read back last, and what stood there.
+    the workers before it. ``confirmed`` has, per socket, the process that was read back last, and what stood there;
+    ``sights`` what was seen last, and when.
     """
 
     wanted: Assignment
     applied: Assignment | None = None
     confirmed: dict[str, tuple[Life, Target]] = field(default_factory=dict)
+    sights: dict[str, tuple[Sight, float]] = field(default_factory=dict)
     tallies: Tallies = field(default_factory=Tallies)
     latencies: Latencies = field(default_factory=Latencies)
     turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
@@ -105,14 +72,6 @@ class _Answer:
     outcome: Applied
     detail: str = ""
     code: str = ""
-
-
-def capabilities(options: HaproxyOptions) -> Capabilities:
-    """What a gateway with these settings can do."""
-    found = replace(CAPABILITIES, reports_latency=options.latency_log is not None)
-    if options.layout.map is not None:
-        return found
-    return replace(found, share_bp_min=WEIGHTS_SHARE_BP_MIN, share_given=share_given)
 
 
 class HaproxyGateway:
@@ -217,11 +176,13 @@ class HaproxyGateway:
             try:
                 await process.withdraw(wanted.agent)
             finally:
+                agent.sights.pop(process.socket, None)
                 self._files.changed()
             if not names.done():
                 await self._files.keep(process)
         await names
         aim = target(wanted, layout, self._book.known)
+        await self._guide_at_once(process, agent, aim)
         sight = await self._see(process, agent)
         todo = plan(aim, sight.seen, layout)
         for _ in range(ROUNDS_MAX):
@@ -239,18 +200,32 @@ class HaproxyGateway:
         agent.confirmed[process.socket] = sight.sighting.life, aim
         return _Answer(Applied.CONFIRMED)
 
+    async def _guide_at_once(self, process: HaproxyProcess, agent: _Agent, aim: Target) -> None:
+        """Tell a process its share before it is looked at, if it was seen a moment ago and only that is to change.
+
+        To look first would more than double the time to the effect, and it is looked at afterwards in any case. One
+        that has begun again meanwhile guides by what it began with for longer than that.
+        """
+        sight, at_s = agent.sights.pop(process.socket, (None, 0.0))
+        if sight is None or self._now_s() - at_s > SIGHT_S:
+            return
+        todo = plan(aim, sight.seen, self._options.layout)
+        if todo.only_guides:
+            with contextlib.suppress(GatewayError):  # it stands otherwise by now, or is gone: the look will tell
+                await self._carry_out(process, todo)
+
     async def _carry_out(self, process: HaproxyProcess, todo: Plan) -> None:
-        if todo.commands:
-            try:
-                await process.carry_out(todo)
-            finally:
-                self._files.changed()
+        try:
+            await process.carry_out(todo)
+        finally:
+            self._files.changed()
 
     async def _see(self, process: HaproxyProcess, agent: _Agent) -> Sight:
         async with agent.turns[process.socket]:
             sight = await process.see(agent.wanted.agent)
             agent.tallies.own(self._owners(agent.wanted))
             agent.tallies.take(sight.sighting)
+            agent.sights[process.socket] = sight, self._now_s()
         return sight
 
     def _owners(self, assignment: Assignment) -> dict[str, str]:

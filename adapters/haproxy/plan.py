@@ -88,6 +88,11 @@ class Plan:
     evicted: tuple[tuple[str, int], ...] = ()
     problem: str = ""
 
+    @property
+    def only_guides(self) -> bool:
+        """Whether every server stands as it should, and the map alone says another share."""
+        return bool(self.commands) and all(command.startswith(("set map ", "add map ")) for command in self.commands)
+
 
 def target(wanted: Assignment, layout: Layout, addresses: Mapping[str, Sequence[str]]) -> Target:
     """What an assignment is at an HAProxy.

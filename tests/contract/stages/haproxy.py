@@ -7,7 +7,8 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-from adapters.haproxy.gateway import HaproxyGateway, HaproxyOptions
+from adapters.haproxy.gateway import HaproxyGateway
+from adapters.haproxy.options import HaproxyOptions
 from adapters.haproxy.plan import Layout
 from adapters.haproxy.runtime import Runtime
 from adapters.port import Applied, Assignment, GatewayError

@@ -5,7 +5,7 @@ import pytest
 
 from adapters.capabilities import Capabilities, Wish
 from adapters.envoy.gateway import EnvoyGateway, EnvoyOptions
-from adapters.haproxy.gateway import HaproxyOptions
+from adapters.haproxy.options import HaproxyOptions
 from adapters.haproxy.plan import Layout
 from adapters.kong.gateway import KongOptions
 from adapters.nop import NopGateway

@@ -6,7 +6,8 @@ import pytest
 
 from adapters.haproxy import disk
 from adapters.haproxy import gateway as module
-from adapters.haproxy.gateway import HaproxyGateway, HaproxyOptions
+from adapters.haproxy.gateway import HaproxyGateway
+from adapters.haproxy.options import HaproxyOptions
 from adapters.haproxy.plan import Layout
 from adapters.port import Applied, Assignment, GatewayError, Proof, Route, Split, Tally, Version
 from tests.unit.adapters.haproxy.scripted import empty, scripted
@@ -353,7 +354,45 @@ async def test_an_interrupted_change_leaves_the_door_open(one):
     assert await applied(edge, 0) is Applied.CONFIRMED, "a rollback waits behind an interrupted step"
 
 
-def test_weights_say_what_they_can_give():
-    edge = HaproxyGateway("edge", HaproxyOptions(("unix:/s",), Layout("{agent}", "{agent}", None)))
-    assert edge.capabilities.share_bp_min == module.WEIGHTS_SHARE_BP_MIN
-    assert gateway().capabilities.share_bp_min == 1
+# --- a step tells before it looks -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def seen(one):
+    """A process at 10 %, on a clock that stands still, which was looked at a moment ago."""
+    clock = [100.0]
+    edge = HaproxyGateway("edge", HaproxyOptions((one.address,), LAYOUT, timeout_s=0.5), now_s=lambda: clock[0])
+    assert await applied(edge, 1_000) is Applied.CONFIRMED
+    one.heard.clear()
+    return edge, clock
+
+
+async def test_a_step_of_a_process_that_was_just_seen_is_told_first_and_read_back(one, seen):
+    edge, _ = seen
+    assert await applied(edge, 2_000) is Applied.CONFIRMED
+    assert one.heard[0] == "set map /m bot 2000", "a step takes twice as long to its effect"
+    assert "show map /m" in one.heard, "set is taken for applied"
+    assert one.changes == ["set map /m bot 2000"]
+
+
+async def test_what_was_seen_long_ago_is_looked_at_first(one, seen):
+    edge, clock = seen
+    clock[0] += module.SIGHT_S + 0.1
+    assert await applied(edge, 2_000) is Applied.CONFIRMED
+    assert one.heard[0].startswith("show "), "a process that began again long ago is guided to servers it has not got"
+
+
+async def test_one_that_began_again_meanwhile_is_put_right(one, seen):
+    edge, _ = seen
+    one.entries.clear()
+    for server in one.backends["bot_candidate"].values():
+        server.update(addr="127.0.0.1:1", status="MAINT")
+    assert await applied(edge, 2_000) is Applied.CONFIRMED, "a restart is taken for a refusal"
+    assert one.entries == {"bot": "2000"}
+    assert any(server["addr"] == NEW.endpoints[0] for server in one.backends["bot_candidate"].values())
+
+
+async def test_a_way_back_is_told_once(one, seen):
+    edge, _ = seen
+    assert await applied(edge, 0) is Applied.CONFIRMED
+    assert [command for command in one.changes if " map " in command] == ["set map /m bot 0"]

@@ -100,8 +100,3 @@ async def test_a_log_that_cannot_come_blinds_nobody_and_is_told_of(one, listener
     await edge.observe("bot")
     assert edge._log_socket.is_open, "it is not tried again"
     await edge.close()
-
-
-def test_latency_is_reported_where_a_log_comes(one):
-    assert not gateway(one).capabilities.reports_latency
-    assert gateway(one, latency_log="127.0.0.1:5140").capabilities.reports_latency

@@ -1,10 +1,11 @@
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.haproxy import answers
-from adapters.haproxy.plan import Layout, Seen, nameless, plan, target
+from adapters.haproxy.plan import Layout, Plan, Seen, nameless, plan, target
 from adapters.port import Assignment, Route, Split, Version
 from tests.unit.adapters.haproxy.scripted import Scripted, empty, stat
 
@@ -186,3 +187,17 @@ def test_a_track_without_any_address_is_told_by_its_names():
     assert nameless(wanted, known) == ["new:2"], "one of stable's two endpoints is enough"
     assert nameless(replace(wanted, split=Split()), known) == [], "a way back needs no candidate"
     assert nameless(wanted, {}) == ["old:1", "10.0.0.1:1", "new:2"]
+
+
+@pytest.mark.parametrize(
+    ("commands", "only_guides"),
+    [
+        ((), False),
+        (("set map /m bot 10",), True),
+        (("add map /m bot 10",), True),
+        (("set server bot/slot1 weight 1",), False),
+        (("set server bot/slot1 state ready", "set map /m bot 10"), False),
+    ],
+)
+def test_a_plan_that_only_guides_touches_no_server(commands, only_guides):
+    assert Plan(commands).only_guides is only_guides
