@@ -119,10 +119,16 @@ class Card {
     const sets = !this.buttons.split.disabled || this.pending.has("split");
     this.share.disabled = this.slider.disabled = !sets;
     this.reason.disabled = !(may("steer") || may("consent"));
-    if (!this.seen.began) this.share.value = this.slider.value = String(agent.wanted.candidate_percent);
+    if (!this.seen.began) this.showWanted(agent.wanted.candidate_percent);
     fill(this.parts.hint, hintFor(agent), text => text);
     fill(this.parts.moved, this.seen.isOld ? "Since you began: " + agent.changed_by : "", text => text);
     if (this.taken && this.taken.change === agent.change) fill(this.outcomes[this.taken.place], takenText(agent), text => text);
+  }
+
+  /* Whoever types "0.05" has written "0.0" on the way, which is as much as 0 and must not be written over with it. */
+  showWanted(percent) {
+    if (percentFrom(this.share.value) !== percent) this.share.value = String(percent);
+    this.slider.value = percent;
   }
 
   /* Consent is to what was read: the proposal itself, and not only its digest. */

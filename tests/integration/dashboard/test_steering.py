@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 ENTER, TAB = "\ue007", "\ue004"
 BOT = "[aria-label='Steer bot']"
 CARD = "[aria-labelledby='agent-bot']"
@@ -24,6 +26,20 @@ async def test_a_percentage_that_is_set_in_the_page_is_wanted_and_confirmed(page
     assert await page.run("return document.querySelector('#reason-bot').value") == "", (
         "the next one is given this reason"
     )
+
+
+@pytest.mark.parametrize(("at", "typed"), [("0", "0.05"), ("1", "1.05"), ("10", "10.01"), ("5", "0.5")])
+async def test_a_share_that_is_typed_key_by_key_is_the_one_that_is_set(page, program, at, typed):
+    await program.ask("PUT", "/v1/agents/bot/split", {"candidate_percent": float(at)})
+    await page.shows("bot", f"{CARD} .wanted", f"{at} %")
+    await page.run("document.querySelector('#share-bot').select()")
+    for key in typed:
+        await page.keys(key)
+        assert typed.startswith(await page.run("return document.querySelector('#share-bot').value")), "it is written over"
+    await page.keys(ENTER)
+    await page.says(f"{BOT} .outcome", "every gateway has confirmed")
+    told = await program.agent("bot")
+    assert told["wanted"]["candidate_percent"] == float(typed), "the candidate gets a hundred times what was typed"
 
 
 async def test_one_click_takes_everything_back(page, program):
