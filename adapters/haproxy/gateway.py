@@ -321,11 +321,13 @@ class HaproxyGateway:
             return [problem]
         if not self._lines:
             return [f"no line of its log has come to {self._options.latency_log} yet"]
-        return [f"{self._unreadable} lines of its log cannot be read"] * bool(self._unreadable)
+        return [f"of its log, lines that cannot be read: {self._unreadable}"] * bool(self._unreadable)
 
     def _take_line(self, datagram: bytes) -> None:
         """Whoever can send here is heard: nothing that comes may do harm, and what is not ours is passed over."""
         self._lines += 1
+        if b"{" not in datagram:
+            return  # what HAProxy says of itself, as when a reload stops a proxy
         try:
             line = line_in(datagram)
         except ValueError:

@@ -289,7 +289,7 @@ def _gateway(driver: Driver, name: str) -> GatewaySplitTold:
     return GatewaySplitTold(
         gateway=name,
         confirmed=SplitTold.of(link.confirmed) if link and link.confirmed else None,
-        up_to_date=name in state.confirmed,
+        up_to_date=name in state.confirmed and link is not None and link.confirmed is not None,
         drift=link.drift if link else "",
         remark=link.remark if link else "",
         receipt=ReceiptTold.of(link.receipt) if link and link.receipt else None,

@@ -114,7 +114,7 @@ def _told(fleet: Fleet, name: str, status: GatewayStatus) -> GatewayTold:
             GatewayAgentTold(
                 agent=agent,
                 confirmed=SplitTold.of(link.confirmed) if link and link.confirmed else None,
-                up_to_date=up_to_date,
+                up_to_date=up_to_date and link is not None and link.confirmed is not None,
                 drift=link.drift if link else "",
                 remark=link.remark if link else "",
                 receipt=ReceiptTold.of(link.receipt) if link and link.receipt else None,

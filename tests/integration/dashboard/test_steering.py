@@ -35,7 +35,9 @@ async def test_a_share_that_is_typed_key_by_key_is_the_one_that_is_set(page, pro
     await page.run("document.querySelector('#share-bot').select()")
     for key in typed:
         await page.keys(key)
-        assert typed.startswith(await page.run("return document.querySelector('#share-bot').value")), "it is written over"
+        assert typed.startswith(await page.run("return document.querySelector('#share-bot').value")), (
+            "it is written over"
+        )
     await page.keys(ENTER)
     await page.says(f"{BOT} .outcome", "every gateway has confirmed")
     told = await program.agent("bot")

@@ -76,7 +76,7 @@ async def test_a_token_is_kept_in_memory_and_nowhere_else(page, guarded):
 
 async def test_a_token_can_be_forgotten_and_a_wrong_one_is_refused(page, guarded):
     await give(page, "turnout_nobody")
-    await page.says("#caller", "A token is needed")
+    await page.says("#caller", "This token is nobody's here")
     await give(page, TOKENS["operator"])
     await page.says("#caller", "may look and steer")
     await page.click("#forget")
