@@ -44,14 +44,11 @@ async def test_every_route_lets_in_whom_it_should(tmp_path):
                     assert response.status in (400, 422), f"{asked}: locked out"
 
 
-async def test_a_token_that_nobody_has_is_not_called_none(tmp_path):
+@pytest.mark.parametrize(("given", "words"), [("", "A token is needed"), ("Bearer x", "This token is nobody's here")])
+async def test_a_token_that_nobody_has_is_not_called_none(tmp_path, given, words):
     async with world(tmp_path, tokens=access()) as at:
-        for headers, words in (
-            ({}, "A token is needed"),
-            ({"Authorization": "Bearer x"}, "This token is nobody's here"),
-        ):
-            problem = await (await at.client.get("/v1/agents", headers=headers)).json()
-            assert words in problem["detail"], "who has given one is told to give one"
+        problem = await (await at.client.get("/v1/agents", headers={"Authorization": given})).json()
+        assert words in problem["detail"], "who has given one is told to give one"
 
 
 def test_every_route_that_changes_something_needs_more_than_reading():
