@@ -115,7 +115,7 @@ def admit(request: web.Request, right: Right, access: AccessSettings | None) -> 
     token, by_itself = _token(request)
     bearer = access.bearer(token)
     if bearer is None:
-        if _token(request):
+        if token:
             remedy = "Is it another controller's, or has it been taken out of the settings?"
             raise UnauthenticatedError("This token is nobody's here.", remedy=remedy)
         raise UnauthenticatedError("A token is needed.", remedy="Send it as Authorization: Bearer <token>.")
