@@ -191,7 +191,8 @@ def on_submitted(state: State, event: Submitted) -> Outcome:
     """A proposal begins its life, if nothing else is under way."""
     if state.serves_candidate:
         raise Refusal(
-            f"{state.agent}: {state.split}, guided by hand.{last_change(state)}", remedy="Set the split to 0 first."
+            f"{state.agent}: {state.split}, guided by hand.{last_change(state)}",
+            remedy=f"Take its traffic back first: turnout rollback {state.agent}.",
         )
     if event.candidate.name == state.stable.name:
         raise Refusal(

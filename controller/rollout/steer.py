@@ -144,7 +144,8 @@ def on_candidate(state: State, event: CandidateDeclared) -> Outcome:
         state = applied(replace(state, candidate=event.candidate))
         return state, (Apply(state.revision), Announce("candidate", f"{event.actor} moved {event.candidate.name}"))
     if state.serves_candidate:
-        raise Refusal(f"{state.agent}: the candidate has traffic: {state.split}.", remedy="Set the split to 0 first.")
+        remedy = f"Take its traffic back first: turnout rollback {state.agent}."
+        raise Refusal(f"{state.agent}: the candidate has traffic: {state.split}.", remedy=remedy)
     if event.candidate is not None and event.candidate.name == state.stable.name:
         raise Refusal(f"{state.agent}: {event.candidate.name} is the stable version.")
     state = replace(state, phase=Phase.IDLE, rollout=None, candidate=event.candidate, verdict=Verdict.NO_DATA)
