@@ -147,9 +147,8 @@ class LogBook:
         if self._is_repeated(request.get("id")):
             return
         latencies = _mapping(entry, "latencies")
-        first = agent.versions.get(
-            _address(tries[0])
-        )  # where a request was tried first is where the hash has guided it
+        # Where a request was tried first is where the hash has guided it.
+        first = agent.versions.get(_address(tries[0]))
         lasted_s, started_s = _seconds(latencies.get("request")), _seconds(entry.get("started_at"))
         if agent.sessions is not None and first is not None and lasted_s is not None and started_s is not None:
             # Kong posts a batch again that was not taken, a minute later even, and its clock may be wrong.

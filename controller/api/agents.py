@@ -284,12 +284,18 @@ def _rollout(state: State) -> RolloutTold | None:
     )
 
 
+def is_up_to_date(driver: Driver, gateway: str) -> bool:
+    """Whether a gateway has confirmed all that is wanted, and can be read: one that is gone may come back with less."""
+    link = driver.hands.links.get(gateway)
+    return gateway in driver.state.confirmed and link is not None and link.confirmed is not None
+
+
 def _gateway(driver: Driver, name: str) -> GatewaySplitTold:
-    state, link, newest = driver.state, driver.hands.links.get(name), driver.traffic.newest.get(name)
+    link, newest = driver.hands.links.get(name), driver.traffic.newest.get(name)
     return GatewaySplitTold(
         gateway=name,
         confirmed=SplitTold.of(link.confirmed) if link and link.confirmed else None,
-        up_to_date=name in state.confirmed and link is not None and link.confirmed is not None,
+        up_to_date=is_up_to_date(driver, name),
         drift=link.drift if link else "",
         remark=link.remark if link else "",
         receipt=ReceiptTold.of(link.receipt) if link and link.receipt else None,

@@ -9,7 +9,7 @@ from adapters.port import Adapter, Applied, GatewayError, GatewayStatus
 from controller.runtime.fleet import Fleet
 from controller.runtime.link import Link
 
-from .agents import ReceiptTold
+from .agents import ReceiptTold, is_up_to_date
 from .operation import Call, Operation
 from .shape import Nothing, SplitTold, Told
 
@@ -98,7 +98,7 @@ async def _list(call: Call, _: Nothing) -> GatewaysTold:
 
 def _told(fleet: Fleet, name: str, status: GatewayStatus) -> GatewayTold:
     links = {
-        agent: (driver.hands.links.get(name), name in driver.state.confirmed)
+        agent: (driver.hands.links.get(name), is_up_to_date(driver, name))
         for agent, driver in sorted(fleet.drivers.items())
         if name in driver.state.gateways
     }
@@ -114,7 +114,7 @@ def _told(fleet: Fleet, name: str, status: GatewayStatus) -> GatewayTold:
             GatewayAgentTold(
                 agent=agent,
                 confirmed=SplitTold.of(link.confirmed) if link and link.confirmed else None,
-                up_to_date=up_to_date and link is not None and link.confirmed is not None,
+                up_to_date=up_to_date,
                 drift=link.drift if link else "",
                 remark=link.remark if link else "",
                 receipt=ReceiptTold.of(link.receipt) if link and link.receipt else None,

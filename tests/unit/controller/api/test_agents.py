@@ -61,3 +61,15 @@ async def test_an_agent_that_is_not_there_is_named(tmp_path):
         assert status == 404
         assert problem["code"] == "not-found"
         assert AGENT in problem["remedy"], "whoever mistyped a name wants to know the right ones"
+
+
+async def test_a_gateway_that_cannot_be_read_is_not_called_up_to_date(tmp_path):
+    async with world(tmp_path) as at:
+        await at.until_confirmed()
+        _, told = await at.ask("GET", f"/v1/agents/{AGENT}")
+        assert told["gateways"][0]["up_to_date"]
+        at.fleet.driver(AGENT).hands.links["edge"].confirmed = None  # as when a look finds nobody there
+        _, told = await at.ask("GET", f"/v1/agents/{AGENT}")
+        _, gateways = await at.ask("GET", "/v1/gateways")
+        held = [told["gateways"][0], gateways["gateways"][0]["agents"][0]]
+        assert not any(each["up_to_date"] for each in held), "a dead gateway looks as if all were well"
